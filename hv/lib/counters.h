@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every number that Penumbra counts: its name, unit, kind and meaning, once.
+ *
+ * The enum, the statistics file descriptor, debugfs, the runner's columns and the table in the
+ * documentation are all made from this list, so a counter cannot be in one and not in another.
+ * Each VM exit is counted in "exits" and in exactly one other exits_* counter: its cause. A test
+ * holds the sum to it.
+ *
+ * Kinds: SUM only ever grows; PEAK is the highest value since the VM was made; NOW is an
+ * instant value that goes up and down.
+ */
+#ifndef PENUMBRA_COUNTERS_H
+#define PENUMBRA_COUNTERS_H
+
+#include "shim.h"
+
+/* COUNTER(name, unit, kind, sentence) */
+#define PENUMBRA_COUNTERS(COUNTER)                                                                 \
+	COUNTER(exits, NONE, SUM, "VM exits, all causes")                                          \
+	COUNTER(exits_pt_write, NONE, SUM, "exits: guest store into a write-protected page table") \
+	COUNTER(exits_hidden_fault, NONE, SUM, "exits: #PF that only the shadow caused")           \
+	COUNTER(exits_true_fault, NONE, SUM, "exits: #PF that the guest's own tables call for")    \
+	COUNTER(exits_cr3, NONE, SUM, "exits: MOV to CR3")                                         \
+	COUNTER(exits_cr3_read, NONE, SUM, "exits: MOV from CR3")                                  \
+	COUNTER(exits_invlpg, NONE, SUM, "exits: INVLPG")                                          \
+	COUNTER(exits_invpcid, NONE, SUM, "exits: INVPCID")                                        \
+	COUNTER(exits_mode, NONE, SUM, "exits: CR0, CR4 or EFER changed")                          \
+	COUNTER(exits_nested, NONE, SUM, "exits: EPT violation or misconfiguration")               \
+	COUNTER(exits_step, NONE, SUM, "exits: monitor trap flag after a single step")             \
+	COUNTER(exits_exception, NONE, SUM, "exits: guest exception other than #PF")               \
+	COUNTER(exits_io, NONE, SUM, "exits: IN, OUT, INS, OUTS")                                  \
+	COUNTER(exits_mmio, NONE, SUM, "exits: access outside guest memory")                       \
+	COUNTER(exits_msr, NONE, SUM, "exits: RDMSR, WRMSR")                                       \
+	COUNTER(exits_cpuid, NONE, SUM, "exits: CPUID")                                            \
+	COUNTER(exits_vmcall, NONE, SUM, "exits: VMCALL")                                          \
+	COUNTER(exits_hlt, NONE, SUM, "exits: HLT")                                                \
+	COUNTER(exits_interrupt, NONE, SUM, "exits: host interrupt or NMI")                        \
+	COUNTER(exits_misc, NONE, SUM, "exits: every other reason")                                \
+	COUNTER(flush_guest_invlpg, NONE, SUM, "TLB flushes the guest asked for: INVLPG, trapped") \
+	COUNTER(flush_guest_cr3, NONE, SUM, "MOV to CR3 by the guest, trapped")                    \
+	COUNTER(flush_guest_invpcid, NONE, SUM, "TLB flushes the guest asked for: INVPCID, trapped") \
+	COUNTER(flush_guest_mode, NONE, SUM, "TLB flushes the guest asked for: CR0, CR4, EFER")    \
+	COUNTER(flush_host_invvpid_addr, NONE, SUM, "INVVPID executed for one address")            \
+	COUNTER(flush_host_invvpid_context, NONE, SUM, "INVVPID executed for one VPID")            \
+	COUNTER(flush_host_invept, NONE, SUM, "INVEPT executed")                                   \
+	COUNTER(flush_host_transition, NONE, SUM, "VM entries that flush, because VPID is off")    \
+	COUNTER(emulated_stores, NONE, SUM, "table stores decoded and applied in their own exit")  \
+	COUNTER(stepped_stores, NONE, SUM, "table stores let through a window, then re-synced")    \
+	COUNTER(spurious_faults, NONE, SUM, "faults that found the shadow entry already right")    \
+	COUNTER(sptes_written, NONE, SUM, "shadow or nested entries written, clearing included")   \
+	COUNTER(tables_scanned, NONE, SUM, "guest table pages looked at by a synchronisation")     \
+	COUNTER(entries_compared, NONE, SUM, "guest entries compared by a synchronisation")        \
+	COUNTER(roots_reused, NONE, SUM, "CR3 loads that found their shadow root")                 \
+	COUNTER(roots_built, NONE, SUM, "CR3 loads that built a new shadow root")                  \
+	COUNTER(tables_reclaimed, NONE, SUM, "shadow pages taken back for the budget")             \
+	COUNTER(tables_unshadowed, NONE, SUM, "guest pages found to be tables no longer")          \
+	COUNTER(large_splits, NONE, SUM, "large guest pages mapped by smaller shadow entries")     \
+	COUNTER(shadow_pages, NONE, NOW, "shadow or nested table pages in use")                    \
+	COUNTER(shadow_pages_peak, NONE, PEAK, "highest value of shadow_pages")                    \
+	COUNTER(shadow_bytes_peak, BYTES, PEAK, "highest memory used for shadow or nested tables") \
+	COUNTER(pages_pinned, NONE, NOW, "guest pages pinned in host memory")                      \
+	COUNTER(traps, NONE, NOW, "events this mode traps: 1 CR3, 2 INVLPG, 4 #PF, 8 nested")
+
+#define PENUMBRA_COUNTER_ENUM(name, unit, kind, sentence) CNT_##name,
+enum counter_id { PENUMBRA_COUNTERS(PENUMBRA_COUNTER_ENUM) CNT_NR };
+#undef PENUMBRA_COUNTER_ENUM
+
+/* One VM's counters. Written by the vCPU that holds the VM; read by anyone at any time. */
+struct counters {
+	u64 v[CNT_NR];
+};
+
+#define count(c, name)	       ((void)((c)->v[CNT_##name]++))
+#define count_add(c, name, n)  ((void)((c)->v[CNT_##name] += (n)))
+#define count_peak(c, name, n)                                                                     \
+	((void)((c)->v[CNT_##name] < (u64)(n) ? ((c)->v[CNT_##name] = (n)) : 0))
+
+#endif

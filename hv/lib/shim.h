@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The one door between the pure C of this project and the world around it.
+ *
+ * Everything in hv/mmu and hv/lib is compiled twice: into penumbra.ko, and into user-space test
+ * programs under ASan and UBSan. Those files include this header and no other that is not ours.
+ * Here the few things they need from their surroundings are given the kernel's names on both
+ * sides, so that the code reads like kernel code and no line of it knows where it runs.
+ */
+#ifndef PENUMBRA_SHIM_H
+#define PENUMBRA_SHIM_H
+
+#ifdef __KERNEL__
+
+#include <linux/types.h>
+#include <linux/kernel.h>
+#include <linux/bits.h>
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+
+/* Sleeps; zeroed; charged to the calling process's memory cgroup. */
+static inline void *shim_zalloc(size_t bytes)
+{
+	return kvzalloc(bytes, GFP_KERNEL_ACCOUNT);
+}
+
+static inline void shim_free(void *p)
+{
+	kvfree(p);
+}
+
+#else /* user space: the test programs */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int32_t s32;
+typedef int64_t s64;
+
+#define BIT(n)	     (1UL << (n))
+#define BIT_ULL(n)   (1ULL << (n))
+#define GENMASK_ULL(h, l) ((~0ULL >> (63 - (h))) & (~0ULL << (l)))
+#define ARRAY_SIZE(a)	  (sizeof(a) / sizeof((a)[0]))
+#define likely(x)	  __builtin_expect(!!(x), 1)
+#define unlikely(x)	  __builtin_expect(!!(x), 0)
+#define READ_ONCE(x)	  (*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v)  (*(volatile __typeof__(x) *)&(x) = (v))
+#define static_assert	  _Static_assert
+#define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
+#define PAGE_SHIFT 12
+#define PAGE_SIZE  4096UL
+#define PAGE_MASK  (~(PAGE_SIZE - 1))
+
+#define min_t(t, a, b) ((t)(a) < (t)(b) ? (t)(a) : (t)(b))
+#define max_t(t, a, b) ((t)(a) > (t)(b) ? (t)(a) : (t)(b))
+
+static inline u64 shim_cmpxchg64(u64 *p, u64 old, u64 new)
+{
+	__atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	return old;
+}
+
+#define cmpxchg64(p, o, n) shim_cmpxchg64(p, o, n)
+
+/* The test program's simulated host memory: one arena, host-physical address 0 at its start. */
+extern u8 *shim_arena;
+
+static inline void *phys_to_virt(u64 hpa)
+{
+	return shim_arena + hpa;
+}
+
+static inline u64 virt_to_phys(const volatile void *p)
+{
+	return (u64)((const volatile u8 *)p - shim_arena);
+}
+
+static inline void *shim_zalloc(size_t bytes)
+{
+	return calloc(1, bytes);
+}
+
+static inline void shim_free(void *p)
+{
+	free(p);
+}
+
+#endif
+
+typedef u64 gva_t; /* guest-virtual address, bytes */
+typedef u64 gpa_t; /* guest-physical address, bytes */
+typedef u64 hpa_t; /* host-physical address, bytes */
+#ifndef __KERNEL__
+typedef u64 gfn_t; /* guest frame number: gpa >> 12 */
+#else
+#include <linux/kvm_types.h> /* gfn_t, with the same meaning */
+#endif
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * THE seam: how a VM's memory is translated, seen from outside.
+ *
+ * One struct paging_ops per paging mode. The vCPU code (hv/vcpu.c, hv/exit.c) turns VM exits into
+ * calls of these slots, and what they leave behind (a root to walk from, flushes to perform) into
+ * control fields. No paging code includes a VMX header, no VMX file knows a mode.
+ *
+ * Rules that hold for every slot:
+ *  - called with the VM's lock held, possibly with interrupts off: never sleeps;
+ *  - either does its whole work, or asks for something with VERDICT_PIN or VERDICT_REFILL and can
+ *    be called again from the start once that is there;
+ *  - work is bounded by the tables it touches, never by guest memory or by guest-made loops;
+ *  - every slot is filled. An event that a mode does not trap points at a stub that stops the VM.
+ */
+#ifndef PENUMBRA_PAGING_H
+#define PENUMBRA_PAGING_H
+
+#include "gmem.h"
+#include "../lib/counters.h"
+
+/* Events a mode wants to see; the vendor code turns them into control bits. */
+#define TRAP_CR3    1u /* MOV to and from CR3 */
+#define TRAP_INVLPG 2u /* INVLPG and INVPCID */
+#define TRAP_PF	    4u /* #PF */
+#define TRAP_NESTED 8u /* second-level tables are on, their violations exit */
+#define TRAP_MODE   16u /* CR0.WP and CR4.{PGE,PCIDE,SMEP,SMAP} */
+
+/* Page-fault error code, Intel SDM vol. 3, 4.7. */
+#define PF_P	BIT_ULL(0) /* the translation was present */
+#define PF_W	BIT_ULL(1) /* write */
+#define PF_U	BIT_ULL(2) /* access in user mode */
+#define PF_RSVD BIT_ULL(3) /* reserved bit set in an entry */
+#define PF_I	BIT_ULL(4) /* instruction fetch */
+
+/* TLB flushes owed to hardware before the next entry, by growing reach. */
+#define FLUSH_ADDR    1u /* one address, every PCID of this VPID (paging_vcpu.flush_gva) */
+#define FLUSH_CONTEXT 2u /* everything cached under this vCPU's VPID, global pages included */
+#define FLUSH_NESTED  4u /* everything derived from the VM's second-level tables */
+
+enum verdict {
+	VERDICT_RETRY,	 /* done; enter the guest again at the same instruction */
+	VERDICT_REFLECT, /* the guest's own fault: deliver #PF with result.code */
+	VERDICT_EMULATE, /* a store into a guarded table page at result.gpa: emulate it */
+	VERDICT_MMIO,	 /* result.gpa is outside guest memory */
+	VERDICT_PIN,	 /* pin result.gpa's frame where sleeping is allowed, then call again */
+	VERDICT_REFILL,	 /* refill the table pool where sleeping is allowed, then call again */
+	VERDICT_STOP,	 /* the VM cannot go on: result.why */
+};
+
+struct paging_result {
+	u32 code;	 /* VERDICT_REFLECT: the #PF error code */
+	gpa_t gpa;	 /* VERDICT_EMULATE, VERDICT_MMIO, VERDICT_PIN */
+	const char *why; /* VERDICT_STOP: a sentence without a full stop; result.gpa goes with it */
+};
+
+/* A fault that reached the hypervisor. */
+struct paging_fault {
+	gva_t gva;  /* #PF: the linear address. Nested: valid if has_gva */
+	gpa_t gpa;  /* nested: the guest-physical address */
+	u32 code;   /* PF_* of the access, also for nested violations (PF_U then meaningless) */
+	u8 cpl;	    /* 0 to 3 at the time of the access */
+	bool ac;    /* RFLAGS.AC */
+	bool has_gva;
+	u64 rip;    /* of the instruction */
+};
+
+/* Zeroed pages for shadow and nested tables; filled by the surroundings. */
+struct table_pool {
+	u64 *head;	  /* free pages, linked through their first word, zero behind it */
+	unsigned int nr;  /* pages in the list */
+	unsigned int low; /* refill (VERDICT_REFILL) is asked for below this */
+};
+
+#define TABLE_POOL_LOW	16u /* pages one operation may take at most */
+#define TABLE_POOL_HIGH 64u /* pages the surroundings refill to */
+
+/**
+ * pool_put() - give a page to the pool
+ * @pool: the pool
+ * @page: 4 KiB of host memory, page-aligned, all zero
+ */
+static inline void pool_put(struct table_pool *pool, u64 *page)
+{
+	page[0] = (u64)(unsigned long)pool->head;
+	pool->head = page;
+	pool->nr++;
+}
+
+/**
+ * pool_get() - take a page from the pool
+ * @pool: the pool
+ *
+ * Return: a zeroed page, or NULL when the pool is empty.
+ */
+static inline u64 *pool_get(struct table_pool *pool)
+{
+	u64 *page = pool->head;
+
+	if (!page)
+		return NULL;
+	pool->head = (u64 *)(unsigned long)page[0];
+	page[0] = 0;
+	pool->nr--;
+	return page;
+}
+
+/* What the CPU and the module parameters allow; fixed for a VM's life. */
+struct paging_config {
+	u8 maxphyaddr;	   /* bits of a physical address, of the guest's CPU too */
+	u8 ept_max_level;  /* 1: 4K pages only, 2: up to 2M, 3: up to 1G */
+	u8 shadow_max_level; /* the same for shadow entries of large guest pages */
+	bool guest_1g;	   /* CPUID offers 1 GiB pages to the guest */
+	bool ept_ad;	   /* accessed and dirty flags in EPT entries */
+	bool vpid;	   /* TLB entries are tagged: flushes are explicit */
+	bool prefault;	   /* ept: map memory as soon as it is pinned */
+	bool mtf;	   /* the CPU has the monitor trap flag and may use it */
+	u32 shadow_budget; /* shadow pages one VM may have */
+};
+
+struct paging_ops;
+
+/* One VM's translation. */
+struct paging {
+	const struct paging_ops *ops;
+	struct gmem *mem;
+	struct counters *count;
+	struct table_pool pool;
+	struct paging_config cfg;
+	void *state; /* of the mode: made by vm_init, freed by vm_free */
+	u32 flush_gen; /* grows when every vCPU must flush everything before it runs on */
+};
+
+/* One vCPU's translation. */
+struct paging_vcpu {
+	struct paging *pg;
+	/* The guest's view of its control registers; kept up to date by the vCPU code. */
+	u64 cr0, cr3, cr4, efer;
+	/* What to enter with; made by prepare, used by the vendor code. */
+	u64 hw_cr3;	/* value for the guest CR3 field, PCID included */
+	u64 eptp;	/* 0 where the mode has no second-level tables */
+	bool ready;	/* the two above hold for the registers above */
+	bool window;	/* a table store is being let through: call leave at the next exit */
+	bool step;	/* ask for a VM exit after one instruction (cfg.mtf) */
+	u64 window_rip; /* of the instruction that is being let through */
+	/* Flushes owed. */
+	u32 flush;	 /* FLUSH_* */
+	u32 flush_gen;	 /* paging.flush_gen as of the last entry */
+	gva_t flush_gva; /* for FLUSH_ADDR */
+	bool upper_stale; /* a non-leaf entry has changed since the last FLUSH_CONTEXT */
+	void *state;	 /* of the mode */
+};
+
+/* INVPCID types, Intel SDM vol. 2, INVPCID. */
+enum invpcid_type {
+	INVPCID_ADDR = 0,
+	INVPCID_CONTEXT = 1,
+	INVPCID_ALL_GLOBAL = 2,
+	INVPCID_ALL = 3,
+};
+
+/**
+ * struct paging_ops - a paging mode
+ * @name: value of the module parameter paging_mode, name in results
+ * @summary: one line for people
+ * @traps: TRAP_* the mode needs
+ * @vm_init: make paging.state; may sleep. 0 or a negative errno
+ * @vm_free: give back everything, pool pages into the pool; leaves no table in use
+ * @vcpu_init: make a vCPU ready for this mode (paging_vcpu.pg is set); may sleep
+ * @vcpu_free: the opposite
+ * @prepare: make hw_cr3 / eptp for the vCPU's registers (called while !ready)
+ * @fault: a #PF (TRAP_PF) or a second-level violation (TRAP_NESTED)
+ * @load_cr3: MOV to CR3 with @value (bit 63: keep this PCID's TLB entries). Only called with a
+ *	value that the guest may load. VERDICT_RETRY: cr3 is loaded
+ * @set_mode: cr0, cr4 or efer have a new value; everything cached is flushed
+ * @invlpg: the guest executed INVLPG
+ * @invpcid: the guest executed INVPCID with checked operands
+ * @pt_write: @len bytes at @gpa were written by an emulated store (or by the host)
+ * @open_window: let the instruction at @rip write to @gfn once, undecoded
+ * @leave: first thing after a VM exit while paging_vcpu.window is set; @fault is the fault that
+ *	caused this exit or NULL
+ * @unmap: @npages frames at @base are about to lose their memory
+ * @enter: last thing before a VM entry; cannot fail. Folds paging.flush_gen into flush
+ * @reclaim: give back up to @pages table pages to the pool, the least useful first; returns pages
+ * @audit: compare every live entry with what a fresh walk gives; returns the number of wrong
+ *	entries and describes the first in @text
+ */
+struct paging_ops {
+	const char *name;
+	const char *summary;
+	u32 traps;
+	int (*vm_init)(struct paging *pg);
+	void (*vm_free)(struct paging *pg);
+	int (*vcpu_init)(struct paging_vcpu *pv);
+	void (*vcpu_free)(struct paging_vcpu *pv);
+	enum verdict (*prepare)(struct paging_vcpu *pv, struct paging_result *res);
+	enum verdict (*fault)(struct paging_vcpu *pv, const struct paging_fault *f,
+			      struct paging_result *res);
+	enum verdict (*load_cr3)(struct paging_vcpu *pv, u64 value, struct paging_result *res);
+	void (*set_mode)(struct paging_vcpu *pv);
+	void (*invlpg)(struct paging_vcpu *pv, gva_t gva);
+	void (*invpcid)(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva);
+	void (*pt_write)(struct paging_vcpu *pv, gpa_t gpa, unsigned int len);
+	void (*open_window)(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
+	void (*leave)(struct paging_vcpu *pv, const struct paging_fault *fault);
+	void (*unmap)(struct paging *pg, gfn_t base, u64 npages);
+	void (*enter)(struct paging_vcpu *pv);
+	unsigned int (*reclaim)(struct paging *pg, unsigned int pages);
+	u64 (*audit)(struct paging_vcpu *pv, char *text, size_t size);
+};
+
+/* Every mode there is, in the order help texts name them; ends with NULL. */
+extern const struct paging_ops *const paging_modes[];
+
+/**
+ * paging_mode_find() - look a mode up by its name
+ * @name: as written to paging_mode; one trailing newline is ignored
+ *
+ * Return: the mode, or NULL.
+ */
+const struct paging_ops *paging_mode_find(const char *name);
+
+#endif
