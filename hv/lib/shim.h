@@ -102,10 +102,6 @@ static inline void shim_free(void *p)
 typedef u64 gva_t; /* guest-virtual address, bytes */
 typedef u64 gpa_t; /* guest-physical address, bytes */
 typedef u64 hpa_t; /* host-physical address, bytes */
-#ifndef __KERNEL__
 typedef u64 gfn_t; /* guest frame number: gpa >> 12 */
-#else
-#include <linux/kvm_types.h> /* gfn_t, with the same meaning */
-#endif
 
 #endif
