@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest's own page tables, walked the way its CPU would walk them (Intel SDM vol. 3, 4.5 to
+ * 4.8): presence and reserved bits level by level, rights at the end, accessed and dirty flags
+ * only once the access is known to be allowed.
+ *
+ * This is the only reader of guest tables in the hypervisor; every mode stands on it.
+ */
+#include "walk.h"
+
+enum verdict gmem_host(struct gmem *mem, gfn_t gfn, u64 *host, struct paging_result *res)
+{
+	struct gmem_slot *slot = gmem_slot(mem, gfn);
+	int err;
+
+	res->gpa = gfn << 12;
+	if (!slot)
+		return VERDICT_MMIO;
+	*host = slot->host[gfn - slot->base];
+	if (likely(*host))
+		return VERDICT_RETRY;
+	err = mem->ops->pin(mem, gfn);
+	if (err == -EAGAIN)
+		return VERDICT_PIN;
+	if (err) {
+		res->why = "guest memory cannot be pinned";
+		return VERDICT_STOP;
+	}
+	*host = slot->host[gfn - slot->base];
+	return VERDICT_RETRY;
+}
+
+/* The entry's place in host memory; tables outside guest memory end the VM. */
+static enum verdict table_entry(struct paging_vcpu *pv, gfn_t gfn, unsigned int index, u64 **entry,
+				struct paging_result *res)
+{
+	u64 host;
+	enum verdict v = gmem_host(pv->pg->mem, gfn, &host, res);
+
+	if (v == VERDICT_MMIO) {
+		res->why = "a guest page table lies outside guest memory";
+		return VERDICT_STOP;
+	}
+	if (v == VERDICT_RETRY)
+		*entry = (u64 *)phys_to_virt(host & GMEM_HPA) + index;
+	return v;
+}
+
+/* Set @bits in an entry that may change under us: true if it is still what we walked. */
+static bool entry_set(u64 *entry, u64 *seen, u64 bits)
+{
+	u64 old = *seen;
+
+	if ((old & bits) == bits)
+		return true;
+	if (cmpxchg64(entry, old, old | bits) != old)
+		return false;
+	*seen = old | bits;
+	return true;
+}
+
+/* Rights, SDM vol. 3, 4.6. */
+static bool access_allowed(const struct paging_vcpu *pv, const struct walk_for *f,
+			   unsigned int access)
+{
+	if (f->code & PF_U) {
+		if (!(access & ACC_U))
+			return false;
+		if ((f->code & PF_W) && !(access & ACC_W))
+			return false;
+		return !(f->code & PF_I) || (access & ACC_X);
+	}
+	if (f->code & PF_I)
+		return (access & ACC_X) && !((access & ACC_U) && (pv->cr4 & PG_CR4_SMEP));
+	/* An access that the CPU makes by itself while CPL is 3 ignores AC. */
+	if ((access & ACC_U) && (pv->cr4 & PG_CR4_SMAP) && !(f->ac && f->cpl != 3))
+		return false;
+	return !(f->code & PF_W) || (access & ACC_W) || !(pv->cr0 & PG_CR0_WP);
+}
+
+static enum verdict walk_fault(const struct paging_vcpu *pv, const struct walk_for *f, u32 why,
+			       struct paging_result *res)
+{
+	res->code = (f->code & (PF_W | PF_U)) | why;
+	/* The I/D flag exists only where fetches can be refused: SDM vol. 3, 4.7. */
+	if ((f->code & PF_I) && ((pv->cr4 & PG_CR4_SMEP) || (pv->efer & PG_EFER_NXE)))
+		res->code |= PF_I;
+	return VERDICT_REFLECT;
+}
+
+enum verdict walk_guest(struct paging_vcpu *pv, const struct walk_for *f, struct walk *w,
+			struct paging_result *res)
+{
+	const struct paging_config *cfg = &pv->pg->cfg;
+	u64 *entry[PT_ROOT_LEVEL + 1];
+	enum verdict v;
+	gfn_t gfn;
+	int level;
+
+again:
+	gfn = (pv->cr3 & PTE_FRAME) >> 12;
+	w->access = ACC_ALL;
+	for (level = PT_ROOT_LEVEL;; level--) {
+		u64 gpte;
+
+		v = table_entry(pv, gfn, pt_index(f->gva, level), &entry[level], res);
+		if (v != VERDICT_RETRY)
+			return v;
+		gpte = READ_ONCE(*entry[level]);
+		w->table[level] = gfn;
+		w->gpte[level] = gpte;
+		if (!(gpte & PTE_P))
+			return walk_fault(pv, f, 0, res);
+		if (unlikely(pte_reserved(cfg, pv->efer, gpte, level)))
+			return walk_fault(pv, f, PF_P | PF_RSVD, res);
+		w->access &= pte_access(gpte);
+		if (pte_is_leaf(gpte, level))
+			break;
+		gfn = (gpte & PTE_FRAME) >> 12;
+	}
+	w->level = level;
+	w->gfn = pte_gfn(w->gpte[level], level) +
+		 ((f->gva >> 12) & (pt_level_pages(level) - 1));
+	if (!f->no_rights && !access_allowed(pv, f, w->access))
+		return walk_fault(pv, f, PF_P, res);
+	if (!f->set_ad)
+		return VERDICT_RETRY;
+	for (level = PT_ROOT_LEVEL; level > w->level; level--)
+		if (!entry_set(entry[level], &w->gpte[level], PTE_A))
+			goto again;
+	if (!entry_set(entry[level], &w->gpte[level], f->code & PF_W ? PTE_A | PTE_D : PTE_A))
+		goto again;
+	return VERDICT_RETRY;
+}
+
+enum verdict walk_read(struct paging_vcpu *pv, gva_t gva, void *buf, unsigned int len,
+		       const struct walk_for *f, struct paging_result *res, gva_t *fault_gva)
+{
+	struct walk_for each = *f;
+	u8 *to = buf;
+
+	while (len) {
+		unsigned int in_page = PAGE_SIZE - (gva & ~PAGE_MASK);
+		unsigned int n = min_t(unsigned int, len, in_page);
+		struct walk w;
+		enum verdict v;
+		u64 host;
+
+		each.gva = gva;
+		*fault_gva = gva;
+		v = walk_guest(pv, &each, &w, res);
+		if (v == VERDICT_RETRY)
+			v = gmem_host(pv->pg->mem, w.gfn, &host, res);
+		if (v != VERDICT_RETRY)
+			return v;
+		memcpy(to, (u8 *)phys_to_virt(host & GMEM_HPA) + (gva & ~PAGE_MASK), n);
+		to += n;
+		gva += n;
+		len -= n;
+	}
+	return VERDICT_RETRY;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The guest's own page tables, walked the way its CPU would walk them.
+ */
+#ifndef PENUMBRA_WALK_H
+#define PENUMBRA_WALK_H
+
+#include "paging.h"
+
+/* Bits of an x86-64 paging-structure entry, Intel SDM vol. 3, 4.5. */
+#define PTE_P	  BIT_ULL(0)
+#define PTE_W	  BIT_ULL(1)
+#define PTE_U	  BIT_ULL(2)
+#define PTE_A	  BIT_ULL(5)
+#define PTE_D	  BIT_ULL(6)
+#define PTE_PS	  BIT_ULL(7)
+#define PTE_G	  BIT_ULL(8)
+#define PTE_NX	  BIT_ULL(63)
+#define PTE_FRAME GENMASK_ULL(51, 12)
+
+/* Control-register bits that paging depends on. */
+#define PG_CR0_WP    BIT_ULL(16)
+#define PG_CR4_PGE   BIT_ULL(7)
+#define PG_CR4_PCIDE BIT_ULL(17)
+#define PG_CR4_SMEP  BIT_ULL(20)
+#define PG_CR4_SMAP  BIT_ULL(21)
+#define PG_EFER_NXE  BIT_ULL(11)
+#define PG_CR3_NOFLUSH BIT_ULL(63)
+
+#define PT_ROOT_LEVEL 4
+
+/* Rights that a path of entries grants together. */
+#define ACC_W	1u
+#define ACC_U	2u
+#define ACC_X	4u
+#define ACC_ALL 7u
+
+/* Index of @gva's entry in a table of @level (1 to 4). */
+static inline unsigned int pt_index(gva_t gva, int level)
+{
+	return (gva >> (12 + 9 * (level - 1))) & 511;
+}
+
+/* 4 KiB frames that one entry of @level maps. */
+static inline u64 pt_level_pages(int level)
+{
+	return 1ULL << (9 * (level - 1));
+}
+
+/* Rights that one entry grants. */
+static inline unsigned int pte_access(u64 pte)
+{
+	return ((pte >> 1) & (ACC_W | ACC_U)) | (pte & PTE_NX ? 0 : ACC_X);
+}
+
+static inline bool pte_is_leaf(u64 pte, int level)
+{
+	return level == 1 || (pte & PTE_PS);
+}
+
+/* First frame that a leaf entry of @level maps (bit 12 of a large entry is PAT). */
+static inline gfn_t pte_gfn(u64 pte, int level)
+{
+	return ((pte & PTE_FRAME) >> 12) & ~(pt_level_pages(level) - 1);
+}
+
+/* Where a successful walk led. Arrays are indexed by level. */
+struct walk {
+	int level;		      /* of the leaf entry: 1, 2 or 3 */
+	gfn_t gfn;		      /* the 4 KiB frame of the address */
+	unsigned int access;	      /* ACC_* of all levels together */
+	gfn_t table[PT_ROOT_LEVEL + 1]; /* frame of the table read at each level */
+	u64 gpte[PT_ROOT_LEVEL + 1];  /* the entry found there, A and D as now in memory */
+};
+
+/* What to walk for. */
+struct walk_for {
+	gva_t gva;
+	u32 code; /* PF_W, PF_U, PF_I of the access */
+	u8 cpl;
+	bool ac;
+	bool set_ad;	/* set A and D bits as the access would */
+	bool no_rights; /* translate only, check no rights */
+};
+
+/**
+ * gmem_host() - the host frame behind a guest frame
+ * @mem: guest memory
+ * @gfn: guest frame
+ * @host: gmem_slot.host[] word, filled on VERDICT_RETRY
+ * @res: gpa (VERDICT_PIN, VERDICT_MMIO), why (VERDICT_STOP)
+ *
+ * Return: VERDICT_RETRY when the frame is pinned; VERDICT_PIN; VERDICT_MMIO when no memory is
+ * there; VERDICT_STOP when the frame cannot be pinned at all.
+ */
+enum verdict gmem_host(struct gmem *mem, gfn_t gfn, u64 *host, struct paging_result *res);
+
+/**
+ * walk_guest() - translate a guest-virtual address through the guest's tables
+ * @pv: the vCPU; its cr0, cr3, cr4 and efer rule
+ * @f: what to walk for
+ * @w: where it led, on VERDICT_RETRY
+ * @res: the fault's code, the frame to pin, or why not
+ *
+ * Return: VERDICT_RETRY for a translation that the access may use, VERDICT_REFLECT for the guest's
+ * own fault, VERDICT_PIN, or VERDICT_STOP for tables outside guest memory. The frame that the
+ * address leads to need not be memory; the caller looks.
+ */
+enum verdict walk_guest(struct paging_vcpu *pv, const struct walk_for *f, struct walk *w,
+			struct paging_result *res);
+
+/**
+ * walk_read() - read guest-virtual memory as the guest's CPU would
+ * @pv: the vCPU
+ * @gva: where to read
+ * @buf: destination
+ * @len: bytes; may cross pages
+ * @f: access rights to check with (gva is ignored)
+ * @res: as walk_guest(); for VERDICT_REFLECT, gpa is left alone and *@fault_gva tells where
+ * @fault_gva: address that faulted
+ *
+ * Return: VERDICT_RETRY when all bytes were read, VERDICT_REFLECT, VERDICT_PIN, VERDICT_MMIO or
+ * VERDICT_STOP.
+ */
+enum verdict walk_read(struct paging_vcpu *pv, gva_t gva, void *buf, unsigned int len,
+		       const struct walk_for *f, struct paging_result *res, gva_t *fault_gva);
+
+/**
+ * pte_reserved() - does an entry have reserved bits set?
+ * @cfg: maxphyaddr and 1 GiB support
+ * @efer: for NXE
+ * @pte: a present entry
+ * @level: of its table, 1 to 4
+ *
+ * Return: true where the CPU would raise #PF with PF_RSVD.
+ */
+static inline bool pte_reserved(const struct paging_config *cfg, u64 efer, u64 pte, int level)
+{
+	u64 mask = GENMASK_ULL(51, 0) & ~(BIT_ULL(cfg->maxphyaddr) - 1);
+
+	if (!(efer & PG_EFER_NXE))
+		mask |= PTE_NX;
+	if (pte & PTE_PS) {
+		if (level == 4 || (level == 3 && !cfg->guest_1g))
+			return true;
+		if (level == 3)
+			mask |= GENMASK_ULL(29, 13);
+		else if (level == 2)
+			mask |= GENMASK_ULL(20, 13);
+	}
+	return pte & mask;
+}
+
+#endif
