@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Rules of the runner (a static binary: it also runs on the emulated host, which has no C library)
+# and of the summary tool. Included by the top Makefile; B is the build folder.
+
+BENCH_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes
+RUNNER_SRC   := $(wildcard bench/runner*.c)
+
+$(B)/runner: $(RUNNER_SRC) bench/runner.h bench/columns.h workloads/guest_abi.h | $(B)
+	$(CC) $(BENCH_CFLAGS) -static -o $@ $(RUNNER_SRC)
+
+$(B)/summarize: bench/summarize.c bench/columns.h | $(B)
+	$(CC) $(BENCH_CFLAGS) -o $@ bench/summarize.c

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the runner's files share. Reading order: runner.c (options, the run loop), runner_load.c
+ * (an ELF image and the boot protocol into guest RAM), runner_stats.c (what the hypervisor
+ * counted), runner_rows.c (the guest's rows joined with those counts into CSV).
+ */
+#ifndef PENUMBRA_RUNNER_H
+#define PENUMBRA_RUNNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Exit statuses that are not the guest's own. */
+enum {
+	STATUS_MISMATCH = 1, /* guest and hypervisor counted differently */
+	STATUS_TIMEOUT = 124,
+	STATUS_ERROR = 125,   /* usage, device, image: nothing was run, or not to its end */
+	STATUS_STOPPED = 126, /* the hypervisor stopped the VM */
+};
+
+#define MIB (UINT64_C(1) << 20)
+
+/* RAM below this address and from 4 GiB on; between them devices would live. */
+#define RAM_HOLE_START (3072 * MIB)
+#define RAM_HOLE_END   (4096 * MIB)
+
+/*
+ * Guest RAM: one host mapping, seen by the guest as [0, low) and [4 GiB, 4 GiB + high).
+ */
+struct guest_ram {
+	uint8_t *host;
+	uint64_t low;
+	uint64_t high;
+	const char *backing; /* for the CSV column: which pages were asked for */
+};
+
+/* What the vCPU starts with. */
+struct boot_state {
+	uint64_t entry;
+	uint64_t zero_page;
+	uint64_t stack;
+	uint64_t cr3;
+	uint64_t gdt;
+	uint16_t gdt_limit;
+};
+
+/* runner.c */
+void die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* runner_load.c */
+void load_guest(const char *path, const char *cmdline, const struct guest_ram *ram,
+		struct boot_state *boot);
+
+/* runner_stats.c */
+struct stat_desc {
+	char *name;
+	const char *unit;
+	int source;	 /* index of its file descriptor */
+	uint32_t offset; /* of its first value in that descriptor's data block */
+	uint16_t size;	 /* number of values: more than one for histograms */
+	bool instant;	 /* a level, not a count: a difference means nothing */
+	int exponent, base;
+};
+
+struct stats_source {
+	int fd;
+	uint64_t data_offset;
+	size_t values;
+	size_t first; /* index of its first value in a snapshot */
+};
+
+struct stats {
+	struct stats_source source[2];
+	int sources;
+	struct stat_desc *desc;
+	size_t count;
+	size_t values; /* size of a snapshot */
+};
+
+void stats_open(struct stats *stats, int vm_fd, int vcpu_fd);
+void stats_read(const struct stats *stats, uint64_t *snapshot);
+bool stats_value(const struct stats *stats, const uint64_t *snapshot, const char *name,
+		 uint64_t *value);
+void stats_print(const struct stats *stats, const uint64_t *total, const uint64_t *begin,
+		 const uint64_t *end);
+
+/* runner_rows.c */
+struct rows {
+	const struct stats *stats; /* NULL: the hypervisor has none */
+	uint64_t *begin, *end;	   /* snapshots of the last body region */
+	bool in_body, body_known;
+	bool kvm; /* the statistics are KVM's: other names */
+	bool kvm_ept;
+
+	int csv_fd; /* -1: no CSV wanted */
+	bool csv_stdout;
+	const char *engine, *mode, *host, *clock;
+	char backing[64];
+	const char *cmdline;
+	unsigned int written;
+	bool failed; /* some row is not ok */
+};
+
+void rows_open_csv(struct rows *rows, const char *path);
+void rows_marker(struct rows *rows, uint32_t marker);
+void rows_line(struct rows *rows, const char *line);
+void rows_failure(struct rows *rows, const char *status);
+void rows_print_header(void);
+
+#endif

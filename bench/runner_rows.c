@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest's rows, joined with what the hypervisor counted meanwhile, into CSV.
+ *
+ * The guest knows what it did (operations, ticks, its own flushes and faults); the hypervisor
+ * knows what that took. The markers say which part of the run the row is about: a snapshot of
+ * the statistics at each. Where both sides counted the same event they must agree, or the row is
+ * a "mismatch" and the run fails: a count that nobody cross-checks is worth little.
+ *
+ * Every row is one write(), so that a run that is cut short leaves whole rows only.
+ */
+#include "runner.h"
+#include "columns.h"
+#include "../workloads/guest_abi.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FIELD_MAX 128
+#define ROW_MAX	  4096
+
+/* The statistic `traps`: which of the guest's events the running mode sees, each of them. */
+enum { TRAPS_CR3 = 1, TRAPS_INVLPG = 2, TRAPS_PF = 4 };
+
+struct row {
+	char field[COL_NR][FIELD_MAX]; /* empty: not taken */
+};
+
+static void set_text(struct row *row, enum column_id col, const char *text)
+{
+	char *field = row->field[col];
+
+	snprintf(field, FIELD_MAX, "%s", text);
+	for (; *field; field++)
+		if (*field == ',' || *field == '"' || *field == ' ')
+			*field = '_';
+}
+
+static void set_value(struct row *row, enum column_id col, uint64_t value)
+{
+	snprintf(row->field[col], FIELD_MAX, "%" PRIu64, value);
+}
+
+static uint64_t get_value(const struct row *row, enum column_id col)
+{
+	return strtoull(row->field[col], NULL, 0);
+}
+
+static void append(char *out, size_t *used, const char *text)
+{
+	size_t n = strlen(text);
+
+	if (*used + n >= ROW_MAX)
+		n = ROW_MAX - 1 - *used;
+	memcpy(out + *used, text, n);
+	*used += n;
+	out[*used] = '\0';
+}
+
+static size_t format_header(char *out)
+{
+	size_t used = 0;
+
+	for (int col = 0; col < COL_NR; col++) {
+		append(out, &used, col ? "," : "");
+		append(out, &used, column_names[col]);
+	}
+	append(out, &used, "\n");
+	return used;
+}
+
+/**
+ * rows_print_header() - the header of raw.csv, on standard output
+ */
+void rows_print_header(void)
+{
+	char header[ROW_MAX];
+
+	format_header(header);
+	fputs(header, stdout);
+}
+
+static void write_whole(int fd, const char *text, size_t size)
+{
+	/* A short write to a file means that the disk is full: the next one says so. */
+	while (size) {
+		ssize_t n = write(fd, text, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			fprintf(stderr, "runner: cannot write a row: %s\n", strerror(errno));
+			_exit(STATUS_ERROR);
+		}
+		text += n;
+		size -= (size_t)n;
+	}
+}
+
+/**
+ * rows_open_csv() - where rows go
+ * @rows: what rows are made of
+ * @path: a file to append to, or "-": standard output, each row after "@csv "
+ */
+void rows_open_csv(struct rows *rows, const char *path)
+{
+	char header[ROW_MAX], found[ROW_MAX];
+	size_t size = format_header(header);
+	struct stat st;
+	ssize_t n;
+
+	if (!strcmp(path, "-")) {
+		rows->csv_fd = STDOUT_FILENO;
+		rows->csv_stdout = true;
+		return;
+	}
+	rows->csv_fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+	if (rows->csv_fd < 0 || fstat(rows->csv_fd, &st) < 0) {
+		int error = errno;
+
+		rows->csv_fd = -1;
+		die("cannot write rows to %s: %s", path, strerror(error));
+	}
+	if (st.st_size == 0) {
+		write_whole(rows->csv_fd, header, size);
+		return;
+	}
+	n = pread(rows->csv_fd, found, size, 0);
+	if (n != (ssize_t)size || memcmp(found, header, size)) {
+		close(rows->csv_fd);
+		rows->csv_fd = -1;
+		die("%s exists and its columns are not this runner's: give another file", path);
+	}
+}
+
+static void write_row(struct rows *rows, const struct row *row)
+{
+	char out[ROW_MAX];
+	size_t used = 0;
+
+	rows->written++;
+	if (rows->csv_fd < 0)
+		return;
+	if (rows->csv_stdout) {
+		fflush(stdout);
+		append(out, &used, "@csv ");
+	}
+	for (int col = 0; col < COL_NR; col++) {
+		append(out, &used, col ? "," : "");
+		append(out, &used, row->field[col]);
+	}
+	append(out, &used, "\n");
+	write_whole(rows->csv_fd, out, used);
+}
+
+static void set_tags(const struct rows *rows, struct row *row)
+{
+	set_text(row, COL_engine, rows->engine);
+	set_text(row, COL_mode, rows->mode);
+	set_text(row, COL_host, rows->host);
+	set_text(row, COL_clock, rows->clock);
+	set_text(row, COL_backing, rows->backing);
+}
+
+/**
+ * rows_marker() - the guest has reached a marker
+ * @rows: what rows are made of
+ * @marker: which
+ */
+void rows_marker(struct rows *rows, uint32_t marker)
+{
+	switch (marker) {
+	case GUEST_MARK_BODY_BEGIN:
+		rows->in_body = true;
+		rows->body_known = false;
+		if (rows->stats)
+			stats_read(rows->stats, rows->begin);
+		break;
+	case GUEST_MARK_BODY_END:
+		if (!rows->in_body)
+			break;
+		if (rows->stats)
+			stats_read(rows->stats, rows->end);
+		rows->in_body = false;
+		rows->body_known = rows->stats != NULL;
+		break;
+	default:
+		/* The control is timed by the guest alone. */
+		break;
+	}
+}
+
+static bool body_count(const struct rows *rows, const char *name, uint64_t *value)
+{
+	uint64_t begin, end;
+
+	if (!stats_value(rows->stats, rows->begin, name, &begin) ||
+	    !stats_value(rows->stats, rows->end, name, &end))
+		return false;
+	*value = end - begin;
+	return true;
+}
+
+static void take_count(const struct rows *rows, struct row *row, enum column_id col,
+		       const char *name)
+{
+	uint64_t value;
+
+	if (body_count(rows, name, &value))
+		set_value(row, col, value);
+}
+
+static void take_peak(const struct rows *rows, struct row *row, enum column_id col,
+		      const char *name)
+{
+	uint64_t value;
+
+	if (stats_value(rows->stats, rows->end, name, &value))
+		set_value(row, col, value);
+}
+
+/*
+ * Between the two snapshots lie the VM entry that follows the begin marker and the exit that is
+ * the end marker. Both belong to the harness.
+ */
+static uint64_t without_marker(uint64_t count)
+{
+	return count ? count - 1 : 0;
+}
+
+static void take_penumbra(const struct rows *rows, struct row *row)
+{
+	static const char *const flushes[] = {"flush_host_invvpid_addr",
+					      "flush_host_invvpid_context", "flush_host_invept"};
+	uint64_t sum = 0, value;
+	bool all = true;
+
+	take_count(rows, row, COL_exits_pt_write, "exits_pt_write");
+	take_count(rows, row, COL_exits_hidden_fault, "exits_hidden_fault");
+	take_count(rows, row, COL_exits_true_fault, "exits_true_fault");
+	take_count(rows, row, COL_exits_cr3, "exits_cr3");
+	take_count(rows, row, COL_exits_invlpg, "exits_invlpg");
+	take_count(rows, row, COL_exits_nested, "exits_nested");
+	take_count(rows, row, COL_emulated_stores, "emulated_stores");
+	take_count(rows, row, COL_sptes_written, "sptes_written");
+	take_peak(rows, row, COL_shadow_pages_peak, "shadow_pages_peak");
+	take_peak(rows, row, COL_shadow_bytes_peak, "shadow_bytes_peak");
+
+	for (size_t i = 0; i < sizeof(flushes) / sizeof(flushes[0]); i++) {
+		all = all && body_count(rows, flushes[i], &value);
+		sum += all ? value : 0;
+	}
+	all = all && body_count(rows, "flush_host_transition", &value);
+	if (all)
+		set_value(row, COL_flush_host, sum + without_marker(value));
+}
+
+/*
+ * KVM counts in other words; only what means the same is taken (arch/x86/kvm, Linux 6.1).
+ *
+ * pf_taken counts the #PF exits (ept=0) or the EPT violations (ept=1) that reached its MMU,
+ * pf_guest those handed on to the guest, pf_emulate those that ended in an emulated store: a
+ * write-protected table. What is left was KVM's own affair: hidden. MOV to CR3, shadow memory
+ * and INVVPID it does not count.
+ */
+static void take_kvm(const struct rows *rows, struct row *row)
+{
+	uint64_t taken, guest, emulated;
+
+	take_count(rows, row, COL_exits_invlpg, "invlpg");
+	if (!body_count(rows, "pf_taken", &taken) || !body_count(rows, "pf_guest", &guest) ||
+	    !body_count(rows, "pf_emulate", &emulated))
+		return;
+	if (rows->kvm_ept) {
+		set_value(row, COL_exits_nested, taken);
+		return;
+	}
+	set_value(row, COL_exits_nested, 0);
+	set_value(row, COL_exits_true_fault, guest);
+	set_value(row, COL_exits_pt_write, emulated);
+	if (taken >= guest + emulated)
+		set_value(row, COL_exits_hidden_fault, taken - guest - emulated);
+}
+
+static void take_statistics(const struct rows *rows, struct row *row)
+{
+	static const enum column_id causes[] = {COL_exits_pt_write,   COL_exits_hidden_fault,
+						COL_exits_true_fault, COL_exits_cr3,
+						COL_exits_invlpg,     COL_exits_nested};
+	uint64_t exits, named = 0;
+
+	if (rows->kvm)
+		take_kvm(rows, row);
+	else
+		take_penumbra(rows, row);
+	if (!body_count(rows, "exits", &exits))
+		return;
+	exits = without_marker(exits);
+	set_value(row, COL_exits, exits);
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
+		named += get_value(row, causes[i]);
+	if (exits >= named)
+		set_value(row, COL_exits_other, exits - named);
+}
+
+static bool agree(const struct row *row, enum column_id guest, const char *what, bool seen,
+		  uint64_t hypervisor)
+{
+	if (!seen || !row->field[guest][0] || get_value(row, guest) == hypervisor)
+		return true;
+	fprintf(stderr,
+		"runner: %s %s rep %s: the guest counts %s %s, the hypervisor %" PRIu64 "\n",
+		row->field[COL_workload], row->field[COL_params], row->field[COL_rep],
+		row->field[guest], what, hypervisor);
+	return false;
+}
+
+/* Both sides counted: do they agree? Only for events that the mode traps, each of them. */
+static bool counts_agree(const struct rows *rows, const struct row *row)
+{
+	uint64_t before, after, traps, value = 0;
+	bool ok = true;
+
+	if (!stats_value(rows->stats, rows->begin, "traps", &before) ||
+	    !stats_value(rows->stats, rows->end, "traps", &after))
+		return true;
+	traps = before & after;
+	if (traps & TRAPS_CR3)
+		ok &= agree(row, COL_flush_guest_cr3, "MOV to CR3",
+			    body_count(rows, "flush_guest_cr3", &value), value);
+	if (traps & TRAPS_INVLPG) {
+		ok &= agree(row, COL_flush_guest_invlpg, "INVLPG",
+			    body_count(rows, "flush_guest_invlpg", &value), value);
+		ok &= agree(row, COL_flush_guest_invpcid, "INVPCID",
+			    body_count(rows, "flush_guest_invpcid", &value), value);
+	}
+	if (traps & TRAPS_PF)
+		ok &= agree(row, COL_guest_faults, "#PF",
+			    body_count(rows, "exits_true_fault", &value), value);
+	return ok;
+}
+
+/* Fields of the guest's line and where they go. */
+static const struct {
+	const char *key;
+	enum column_id col;
+	bool required;
+} guest_fields[] = {
+	{"workload", COL_workload, true},
+	{"params", COL_params, true},
+	{"rep", COL_rep, true},
+	{"status", COL_status, true},
+	{"ops", COL_ops, true},
+	{"elapsed", COL_elapsed, true},
+	{"control", COL_control, true},
+	{"checksum", COL_checksum, true},
+	{"g_invlpg", COL_flush_guest_invlpg, false},
+	{"g_cr3", COL_flush_guest_cr3, false},
+	{"g_invpcid", COL_flush_guest_invpcid, false},
+	{"g_pf", COL_guest_faults, false},
+};
+
+#define NR_GUEST_FIELDS (sizeof(guest_fields) / sizeof(guest_fields[0]))
+
+static bool parse_guest_line(const char *line, struct row *row)
+{
+	char copy[ROW_MAX], *save = NULL;
+
+	snprintf(copy, sizeof(copy), "%s", line + strlen(GUEST_ROW_PREFIX));
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		char *value = strchr(word, '=');
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		for (size_t i = 0; i < NR_GUEST_FIELDS; i++)
+			if (!strcmp(word, guest_fields[i].key))
+				set_text(row, guest_fields[i].col, value);
+	}
+	for (size_t i = 0; i < NR_GUEST_FIELDS; i++)
+		if (guest_fields[i].required && !row->field[guest_fields[i].col][0]) {
+			fprintf(stderr, "runner: the guest's row has no %s: %s\n",
+				guest_fields[i].key, line);
+			return false;
+		}
+	return true;
+}
+
+/**
+ * rows_line() - the guest has written a line to its row port
+ * @rows: what rows are made of
+ * @line: without the newline
+ *
+ * A line that is not a row is none of our business.
+ */
+void rows_line(struct rows *rows, const char *line)
+{
+	struct row row = {0};
+
+	if (strncmp(line, GUEST_ROW_PREFIX, strlen(GUEST_ROW_PREFIX)))
+		return;
+	set_tags(rows, &row);
+	if (!parse_guest_line(line, &row))
+		set_text(&row, COL_status, "failed");
+	if (rows->body_known) {
+		take_statistics(rows, &row);
+		if (!counts_agree(rows, &row) && !strcmp(row.field[COL_status], "ok"))
+			set_text(&row, COL_status, "mismatch");
+	}
+	/* A body belongs to one row: a row without markers must not inherit the last one's. */
+	rows->body_known = false;
+	if (strcmp(row.field[COL_status], "ok"))
+		rows->failed = true;
+	write_row(rows, &row);
+}
+
+/**
+ * rows_failure() - the run ended without a row for what it was asked for
+ * @rows: what rows are made of
+ * @status: why, in one word
+ *
+ * The gap must show in the CSV: workload and parameters are taken from the command line.
+ */
+void rows_failure(struct rows *rows, const char *status)
+{
+	struct row row = {0};
+	char copy[ROW_MAX], params[FIELD_MAX] = "", *save = NULL;
+
+	rows->failed = true;
+	set_tags(rows, &row);
+	snprintf(copy, sizeof(copy), "%s", rows->cmdline);
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		char *value = strchr(word, '=');
+		size_t used = strlen(params);
+
+		if (!value)
+			continue;
+		*value++ = '\0';
+		if (!strcmp(word, "workload"))
+			set_text(&row, COL_workload, value);
+		else if (strcmp(word, "reps"))
+			snprintf(params + used, sizeof(params) - used, "%s%s:%s", used ? ";" : "",
+				 word, value);
+	}
+	set_text(&row, COL_params, params[0] ? params : "-");
+	set_value(&row, COL_rep, rows->written + 1);
+	set_text(&row, COL_status, status);
+	write_row(rows, &row);
+}
