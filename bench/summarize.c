@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * raw.csv to summary.csv: one line per engine, mode, workload and parameters, with medians and
+ * spread over the repetitions, and a verdict on what must hold whatever was measured: every row
+ * is ok, and a workload leaves the same memory behind in every mode.
+ *
+ * A program of its own, so that any raw.csv, from any machine, can be summarised again; C,
+ * because it decides what the figures in plots and papers are.
+ */
+#include "columns.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXIT_FINDINGS 1
+#define EXIT_USAGE    2
+
+struct record {
+	char *field[COL_NR];
+	unsigned long line;
+};
+
+struct table {
+	struct record *row;
+	size_t count, room;
+};
+
+#define COLUMN_KIND(name, kind, sentence) COLUMN_##kind,
+static const enum column_kind column_kinds[COL_NR] = {PENUMBRA_COLUMNS(COLUMN_KIND)};
+#undef COLUMN_KIND
+
+/* Columns that are given per operation, in the order of the summary. */
+static const enum column_id per_op[] = {
+	COL_exits,
+	COL_exits_pt_write,
+	COL_exits_hidden_fault,
+	COL_exits_true_fault,
+	COL_exits_cr3,
+	COL_exits_invlpg,
+	COL_exits_nested,
+	COL_exits_other,
+	COL_flush_guest_invlpg,
+	COL_flush_guest_cr3,
+	COL_flush_guest_invpcid,
+	COL_flush_host,
+	COL_emulated_stores,
+	COL_sptes_written,
+	COL_guest_faults,
+};
+
+#define NR_PER_OP (sizeof(per_op) / sizeof(per_op[0]))
+
+/* Columns that are levels, not counts. */
+static const enum column_id levels[] = {COL_shadow_pages_peak, COL_shadow_bytes_peak};
+
+#define NR_LEVELS (sizeof(levels) / sizeof(levels[0]))
+
+/* A median with its extremes; known is false where no repetition has the figure. */
+struct figure {
+	double median, min, max;
+	bool known;
+};
+
+struct group {
+	const struct record *first; /* whose key fields are the group's */
+	size_t ok, failed;
+	struct figure ops, cost, count[NR_PER_OP], level[NR_LEVELS];
+	double vs_ept;
+	bool vs_ept_known;
+	bool checksum_varies, checksum_differs;
+	const char *checksum;
+};
+
+static void fail(const char *what, const char *why)
+{
+	fprintf(stderr, "summarize: %s: %s\n", what, why);
+	exit(EXIT_USAGE);
+}
+
+static void *grow(void *block, size_t size)
+{
+	block = realloc(block, size ? size : 1);
+	if (!block)
+		fail("memory", "there is not enough");
+	return block;
+}
+
+/* ------------------------------------------------------------------ reading ------------- */
+
+/* Splits in place. Return: the number of fields found. */
+static size_t split(char *line, char **field, size_t max)
+{
+	size_t n = 0;
+
+	line[strcspn(line, "\r\n")] = '\0';
+	while (n < max) {
+		char *comma = strchr(line, ',');
+
+		field[n++] = line;
+		if (!comma)
+			break;
+		*comma = '\0';
+		line = comma + 1;
+		if (n == max)
+			return max + 1;
+	}
+	return n;
+}
+
+static void check_header(const char *path, char *line)
+{
+	char *field[COL_NR + 1];
+	size_t n = split(line, field, COL_NR);
+
+	for (size_t i = 0; i < COL_NR; i++)
+		if (n != COL_NR || strcmp(field[i], column_names[i]))
+			fail(path, "its header is not that of a raw.csv of this version "
+				   "(build/runner --columns prints it)");
+}
+
+static bool is_number(const char *text)
+{
+	char *end;
+
+	strtod(text, &end);
+	return end != text && !*end;
+}
+
+static void read_table(const char *path, struct table *table)
+{
+	FILE *file = strcmp(path, "-") ? fopen(path, "r") : stdin;
+	char *line = NULL;
+	size_t room = 0;
+	unsigned long number = 0;
+
+	if (!file)
+		fail(path, strerror(errno));
+	while (getline(&line, &room, file) >= 0) {
+		struct record record = {.line = ++number};
+		char *copy, where[64];
+
+		if (number == 1) {
+			check_header(path, line);
+			continue;
+		}
+		snprintf(where, sizeof(where), "%.40s line %lu", path, number);
+		copy = strdup(line);
+		if (!copy)
+			fail(where, "no memory");
+		if (split(copy, record.field, COL_NR) != COL_NR)
+			fail(where, "wrong number of fields");
+		for (int col = 0; col < COL_NR; col++)
+			if (column_kinds[col] == COLUMN_VALUE && record.field[col][0] &&
+			    !is_number(record.field[col]))
+				fail(where, "a value is not a number");
+		if (table->count == table->room) {
+			table->room = table->room * 2 + 64;
+			table->row = grow(table->row, table->room * sizeof(*table->row));
+		}
+		table->row[table->count++] = record;
+	}
+	if (number == 0)
+		fail(path, "it is empty");
+	free(line);
+	if (file != stdin)
+		fclose(file);
+}
+
+/* ------------------------------------------------------------------ figures ------------- */
+
+static bool is_ok(const struct record *record)
+{
+	return !strcmp(record->field[COL_status], "ok");
+}
+
+static bool value_of(const struct record *record, enum column_id col, double *value)
+{
+	if (!record->field[col][0])
+		return false;
+	*value = strtod(record->field[col], NULL);
+	return true;
+}
+
+static int compare_double(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static struct figure figure_of(double *values, size_t n)
+{
+	struct figure figure = {0};
+
+	if (!n)
+		return figure;
+	qsort(values, n, sizeof(*values), compare_double);
+	figure.min = values[0];
+	figure.max = values[n - 1];
+	figure.median = n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+	figure.known = true;
+	return figure;
+}
+
+static bool same_group(const struct record *a, const struct record *b)
+{
+	for (int col = 0; col < COL_NR; col++)
+		if (column_kinds[col] == COLUMN_KEY && strcmp(a->field[col], b->field[col]))
+			return false;
+	return true;
+}
+
+/* What a repetition contributes to a figure, or false. */
+typedef bool (*pick_fn)(const struct record *record, enum column_id col, double *value);
+
+static bool pick_level(const struct record *record, enum column_id col, double *value)
+{
+	return value_of(record, col, value);
+}
+
+static bool pick_per_op(const struct record *record, enum column_id col, double *value)
+{
+	double ops;
+
+	if (!value_of(record, COL_ops, &ops) || ops <= 0 || !value_of(record, col, value))
+		return false;
+	*value /= ops;
+	return true;
+}
+
+static bool pick_cost(const struct record *record, enum column_id col, double *value)
+{
+	double control;
+
+	if (!pick_per_op(record, col, value) || !pick_per_op(record, COL_control, &control))
+		return false;
+	*value -= control;
+	return true;
+}
+
+static struct figure collect(const struct table *table, const struct record *key, pick_fn pick,
+			     enum column_id col, double *scratch)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct record *record = &table->row[i];
+
+		if (is_ok(record) && same_group(record, key) && pick(record, col, &scratch[n]))
+			n++;
+	}
+	return figure_of(scratch, n);
+}
+
+static void fill_group(const struct table *table, struct group *group, double *scratch)
+{
+	const struct record *key = group->first;
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct record *record = &table->row[i];
+
+		if (!same_group(record, key))
+			continue;
+		if (!is_ok(record)) {
+			group->failed++;
+			continue;
+		}
+		if (!group->ok++)
+			group->checksum = record->field[COL_checksum];
+		else if (strcmp(group->checksum, record->field[COL_checksum]))
+			group->checksum_varies = true;
+	}
+	group->ops = collect(table, key, pick_level, COL_ops, scratch);
+	group->cost = collect(table, key, pick_cost, COL_elapsed, scratch);
+	for (size_t i = 0; i < NR_PER_OP; i++)
+		group->count[i] = collect(table, key, pick_per_op, per_op[i], scratch);
+	for (size_t i = 0; i < NR_LEVELS; i++)
+		group->level[i] = collect(table, key, pick_level, levels[i], scratch);
+}
+
+static bool same(const struct record *a, const struct record *b, enum column_id col)
+{
+	return !strcmp(a->field[col], b->field[col]);
+}
+
+static bool same_work(const struct record *a, const struct record *b)
+{
+	return same(a, b, COL_workload) && same(a, b, COL_params);
+}
+
+static bool is_ept_of(const struct group *group, const struct record *key, const char *engine)
+{
+	const struct record *record = group->first;
+
+	return same_work(record, key) && same(record, key, COL_clock) &&
+	       same(record, key, COL_host) && !strcmp(record->field[COL_engine], engine) &&
+	       !strcmp(record->field[COL_mode], "ept");
+}
+
+/* Penumbra's own ept is the measure; where it was not run, the same engine's. */
+static const struct group *ept_for(const struct group *groups, size_t n, const struct record *key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_ept_of(&groups[i], key, "penumbra"))
+			return &groups[i];
+	for (size_t i = 0; i < n; i++)
+		if (is_ept_of(&groups[i], key, key->field[COL_engine]))
+			return &groups[i];
+	return NULL;
+}
+
+static void relate_to_ept(struct group *groups, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct group *ept = ept_for(groups, n, groups[i].first);
+
+		if (!ept || !ept->cost.known || !groups[i].cost.known || ept->cost.median <= 0)
+			continue;
+		groups[i].vs_ept = groups[i].cost.median / ept->cost.median;
+		groups[i].vs_ept_known = true;
+	}
+}
+
+/* ------------------------------------------------------------------ verdict ------------- */
+
+static void name_record(const struct record *record)
+{
+	fprintf(stderr, "summarize: %s %s, %s %s rep %s: ", record->field[COL_workload],
+		record->field[COL_params], record->field[COL_engine], record->field[COL_mode],
+		record->field[COL_rep]);
+}
+
+/* The same workload, parameters and repetition leave the same memory behind in every mode. */
+static size_t check_checksums(const struct table *table, struct group *groups, size_t n)
+{
+	size_t findings = 0;
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct record *record = &table->row[i];
+
+		for (size_t j = 0; j < i && is_ok(record); j++) {
+			const struct record *other = &table->row[j];
+
+			if (!is_ok(other) || !same_work(record, other) ||
+			    !same(record, other, COL_rep))
+				continue;
+			/* The first one is the measure: one finding per row that differs. */
+			if (same(record, other, COL_checksum))
+				break;
+			name_record(record);
+			fprintf(stderr, "checksum %s differs from that of %s %s: %s\n",
+				record->field[COL_checksum], other->field[COL_engine],
+				other->field[COL_mode], other->field[COL_checksum]);
+			findings++;
+			for (size_t g = 0; g < n; g++)
+				if (same_work(groups[g].first, record))
+					groups[g].checksum_differs = true;
+			break;
+		}
+	}
+	return findings;
+}
+
+static size_t check_rows(const struct table *table)
+{
+	size_t findings = 0;
+
+	for (size_t i = 0; i < table->count; i++) {
+		if (is_ok(&table->row[i]))
+			continue;
+		name_record(&table->row[i]);
+		fprintf(stderr, "%s\n", table->row[i].field[COL_status]);
+		findings++;
+	}
+	return findings;
+}
+
+/* ------------------------------------------------------------------ writing ------------- */
+
+static void print_header(void)
+{
+	for (int col = 0; col < COL_NR; col++)
+		if (column_kinds[col] == COLUMN_KEY)
+			printf("%s,", column_names[col]);
+	printf("reps,failed,ops,cost_median,cost_min,cost_max,cost_spread_percent,cost_vs_ept");
+	for (size_t i = 0; i < NR_PER_OP; i++)
+		printf(",%s_per_op", column_names[per_op[i]]);
+	for (size_t i = 0; i < NR_LEVELS; i++)
+		printf(",%s", column_names[levels[i]]);
+	printf(",checksum,checksum_agrees\n");
+}
+
+static void print_number(double value, bool known)
+{
+	putchar(',');
+	if (known)
+		printf("%.10g", value);
+}
+
+static double spread_percent(const struct figure *figure)
+{
+	return (figure->max - figure->min) / fabs(figure->median) * 100;
+}
+
+static void print_group(const struct group *group)
+{
+	const struct figure *cost = &group->cost;
+
+	for (int col = 0; col < COL_NR; col++)
+		if (column_kinds[col] == COLUMN_KEY)
+			printf("%s,", group->first->field[col]);
+	printf("%zu,%zu", group->ok, group->failed);
+	print_number(group->ops.median, group->ops.known);
+	print_number(cost->median, cost->known);
+	print_number(cost->min, cost->known);
+	print_number(cost->max, cost->known);
+	print_number(spread_percent(cost), cost->known && cost->median != 0);
+	print_number(group->vs_ept, group->vs_ept_known);
+	for (size_t i = 0; i < NR_PER_OP; i++)
+		print_number(group->count[i].median, group->count[i].known);
+	for (size_t i = 0; i < NR_LEVELS; i++)
+		print_number(group->level[i].median, group->level[i].known);
+	printf(",%s,%s\n",
+	       !group->ok		? ""
+	       : group->checksum_varies ? "per-rep"
+					: group->checksum,
+	       !group->ok		 ? ""
+	       : group->checksum_differs ? "no"
+					 : "yes");
+}
+
+/* For a terminal: the figures most people came for. */
+static void print_text(const struct group *groups, size_t n)
+{
+	printf("%-12s %-26s %-9s %-7s %14s %8s %10s %9s\n", "workload", "parameters", "engine",
+	       "mode", "cost/op", "spread", "exits/op", "vs ept");
+	for (size_t i = 0; i < n; i++) {
+		const struct group *group = &groups[i];
+		const struct record *key = group->first;
+
+		printf("%-12s %-26s %-9s %-7s ", key->field[COL_workload], key->field[COL_params],
+		       key->field[COL_engine], key->field[COL_mode]);
+		if (!group->ok) {
+			printf("%14s\n", "failed");
+			continue;
+		}
+		if (group->cost.known && group->cost.median != 0)
+			printf("%8.5g %-5s %7.2g%% ", group->cost.median, key->field[COL_clock],
+			       spread_percent(&group->cost));
+		else
+			printf("%14s %8s ", "-", "-");
+		if (group->count[0].known)
+			printf("%10.4g ", group->count[0].median);
+		else
+			printf("%10s ", "-");
+		if (group->vs_ept_known)
+			printf("%8.3gx", group->vs_ept);
+		else
+			printf("%9s", "-");
+		putchar('\n');
+	}
+}
+
+static void usage(FILE *out)
+{
+	fprintf(out,
+		"usage: summarize [--text] raw.csv > summary.csv\n"
+		"Medians and spread per engine, mode, workload and parameters, to standard\n"
+		"output; rows that are not ok and checksums that differ, to standard error.\n"
+		"\n"
+		"  --text   a short table for people instead of CSV\n"
+		"  --help   this text\n"
+		"\n"
+		"Cost is (elapsed - control) / ops in units of the clock column; cost_vs_ept\n"
+		"is relative to Penumbra's ept, or to the same engine's where that was not run.\n"
+		"Exit status: 0; 1 where a row is not ok or a checksum differs; 2 where the\n"
+		"file cannot be read.\n");
+}
+
+int main(int argc, char **argv)
+{
+	struct table table = {0};
+	struct group *groups = NULL;
+	size_t n = 0, findings;
+	bool text = false;
+	double *scratch;
+
+	if (argc > 1 && !strcmp(argv[1], "--help")) {
+		usage(stdout);
+		return 0;
+	}
+	if (argc > 1 && !strcmp(argv[1], "--text")) {
+		text = true;
+		argv++;
+		argc--;
+	}
+	if (argc != 2 || (argv[1][0] == '-' && argv[1][1])) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	read_table(argv[1], &table);
+	scratch = grow(NULL, table.count * sizeof(*scratch));
+	for (size_t i = 0; i < table.count; i++) {
+		size_t g = 0;
+
+		while (g < n && !same_group(groups[g].first, &table.row[i]))
+			g++;
+		if (g < n)
+			continue;
+		groups = grow(groups, (n + 1) * sizeof(*groups));
+		groups[n] = (struct group){.first = &table.row[i]};
+		fill_group(&table, &groups[n++], scratch);
+	}
+	relate_to_ept(groups, n);
+	findings = check_rows(&table);
+	findings += check_checksums(&table, groups, n);
+	if (text) {
+		print_text(groups, n);
+	} else {
+		print_header();
+		for (size_t i = 0; i < n; i++)
+			print_group(&groups[i]);
+	}
+	if (fflush(stdout))
+		fail("standard output", strerror(errno));
+	return findings ? EXIT_FINDINGS : 0;
+}
