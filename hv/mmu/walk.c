@@ -8,6 +8,9 @@
  */
 #include "walk.h"
 
+/* Setting A and D races with the VMM's other threads; a guest cannot keep us here. */
+#define WALK_TRIES 64
+
 enum verdict gmem_host(struct gmem *mem, gfn_t gfn, u64 *host, struct paging_result *res)
 {
 	struct gmem_slot *slot = gmem_slot(mem, gfn);
@@ -95,9 +98,14 @@ enum verdict walk_guest(struct paging_vcpu *pv, const struct walk_for *f, struct
 	u64 *entry[PT_ROOT_LEVEL + 1];
 	enum verdict v;
 	gfn_t gfn;
-	int level;
+	int level, tries = 0;
 
 again:
+	if (++tries > WALK_TRIES) {
+		res->why = "a guest page table changes faster than it can be walked";
+		res->gpa = f->gva;
+		return VERDICT_STOP;
+	}
 	gfn = (pv->cr3 & PTE_FRAME) >> 12;
 	w->access = ACC_ALL;
 	for (level = PT_ROOT_LEVEL;; level--) {

@@ -1,0 +1,1110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The shadow: hardware tables kept in step with the guest's own.
+ *
+ * Reading order:
+ *   1. entries and the lists they are on
+ *   2. shadow pages: find, make, free, and the guard on the guest tables behind them
+ *   3. one entry: make it, bring it in step
+ *   4. the guest touches memory: fault
+ *   5. the guest changes roots and modes, and flushes
+ *   6. the guest stores into a table: emulated, or through a window
+ *   7. the host's side: unmap, reclaim, audit, birth and death
+ *
+ * Two statements hold whenever the guest runs and carry all the rest:
+ *   - an entry is live only if the guest entry it was made from is present, accessed and without
+ *     reserved bits; it is writable only if that entry is dirty and grants writing, and the frame
+ *     is no guarded table;
+ *   - what hardware may have cached is a live entry, or one that was live since the guest last
+ *     flushed it (the guest's business), or is covered by a flush owed before the next entry
+ *     (ours: paging.flush_gen, paging_vcpu.flush).
+ */
+#include "modes.h"
+#include "shadow.h"
+
+/* A table frame that was written this often without being walked is a table no longer. */
+#define UNSHADOW_WRITES	     1024u
+#define UNSHADOW_ROOT_WRITES 3u
+/* Tables that nothing points to are kept for their next use, up to this many. */
+#define ORPHANS_KEPT 32u
+/* Shadow pages one operation may make: all levels below the root. */
+#define MAKE_MAX 3u
+
+/* Guest entry bits whose change can change the shadow entry made from it. */
+#define GPTE_IGNORED	   (GENMASK_ULL(62, 52) | GENMASK_ULL(11, 9) | GENMASK_ULL(4, 3))
+#define GPTE_IGNORED_UPPER (GPTE_IGNORED | PTE_D | PTE_G)
+
+static struct shadow *shadow_of(struct paging *pg)
+{
+	return pg->state;
+}
+
+static struct shadow_vcpu *vcpu_of(struct paging_vcpu *pv)
+{
+	return pv->state;
+}
+
+static u32 sp_id(struct shadow *sh, struct shadow_page *sp)
+{
+	return sp - sh->page;
+}
+
+/* ---- 1. entries and the lists they are on ---- */
+
+static u32 entry_id(struct shadow *sh, struct shadow_page *sp, unsigned int i)
+{
+	return sp_id(sh, sp) << 9 | i;
+}
+
+static struct shadow_page *entry_page(struct shadow *sh, u32 id)
+{
+	return &sh->page[id >> 9];
+}
+
+static struct spte_link *link_at(struct shadow_page *sp, unsigned int i)
+{
+	return &sp->link[i >> 8][i & 255];
+}
+
+static struct spte_link *entry_link(struct shadow *sh, u32 id)
+{
+	return link_at(entry_page(sh, id), id & 511);
+}
+
+static u64 *entry_spte(struct shadow *sh, u32 id)
+{
+	return &entry_page(sh, id)->spt[id & 511];
+}
+
+static bool is_live(const struct shadow_page *sp, unsigned int i)
+{
+	return sp->live[i >> 6] >> (i & 63) & 1;
+}
+
+/* The first live entry at or after @i, or 512. */
+static unsigned int next_live(const struct shadow_page *sp, unsigned int i)
+{
+	while (i < 512) {
+		u64 bits = sp->live[i >> 6] >> (i & 63);
+
+		if (bits)
+			return i + __builtin_ctzll(bits);
+		i = (i | 63) + 1;
+	}
+	return i;
+}
+
+#define for_each_present(sp, i) for (i = next_live(sp, 0); i < 512; i = next_live(sp, i + 1))
+
+static void list_insert(struct shadow *sh, u32 *head, u32 id)
+{
+	struct spte_link *link = entry_link(sh, id);
+
+	link->next = *head;
+	link->prev = 0;
+	if (*head)
+		entry_link(sh, *head)->prev = id;
+	*head = id;
+}
+
+static void list_remove(struct shadow *sh, u32 *head, u32 id)
+{
+	struct spte_link *link = entry_link(sh, id);
+
+	if (link->prev)
+		entry_link(sh, link->prev)->next = link->next;
+	else
+		*head = link->next;
+	if (link->next)
+		entry_link(sh, link->next)->prev = link->prev;
+}
+
+static void spte_write(struct shadow *sh, u64 *spte, u64 value)
+{
+	WRITE_ONCE(*spte, value);
+	count(sh->pg->count, sptes_written);
+}
+
+static bool spte_is_leaf(u64 spte, int level)
+{
+	return level == 1 || (spte & PTE_PS);
+}
+
+/* The first frame that leaf entry @i of @sp maps. */
+static gfn_t leaf_gfn(struct shadow_page *sp, unsigned int i)
+{
+	if (sp->role.direct)
+		return sp->gfn + i * pt_level_pages(sp->role.level);
+	return pte_gfn(link_at(sp, i)->gpte, sp->role.level);
+}
+
+/* ---- 2. shadow pages ---- */
+
+static u32 *hash_bucket(struct shadow *sh, gfn_t gfn, union shadow_role role)
+{
+	u64 key = (gfn << 9 | role.word) * 0x9e3779b97f4a7c15ULL;
+
+	return &sh->hash[key >> 54];
+}
+
+static struct shadow_page *sp_find(struct shadow *sh, gfn_t gfn, union shadow_role role)
+{
+	u32 id;
+
+	for (id = *hash_bucket(sh, gfn, role); id; id = sh->page[id].next_hash) {
+		struct shadow_page *sp = &sh->page[id];
+
+		if (sp->gfn == gfn && sp->role.word == role.word)
+			return sp;
+	}
+	return NULL;
+}
+
+static void order_remove(struct shadow *sh, struct shadow_page *sp)
+{
+	if (sp->older)
+		sh->page[sp->older].newer = sp->newer;
+	else
+		sh->oldest = sp->newer;
+	if (sp->newer)
+		sh->page[sp->newer].older = sp->older;
+	else
+		sh->newest = sp->older;
+}
+
+static void order_newest(struct shadow *sh, struct shadow_page *sp)
+{
+	u32 id = sp_id(sh, sp);
+
+	sp->newer = 0;
+	sp->older = sh->newest;
+	if (sh->newest)
+		sh->page[sh->newest].newer = id;
+	else
+		sh->oldest = id;
+	sh->newest = id;
+}
+
+static void order_oldest(struct shadow *sh, struct shadow_page *sp)
+{
+	u32 id = sp_id(sh, sp);
+
+	sp->older = 0;
+	sp->newer = sh->oldest;
+	if (sh->oldest)
+		sh->page[sh->oldest].older = id;
+	else
+		sh->newest = id;
+	sh->oldest = id;
+}
+
+static void sp_touch(struct shadow *sh, struct shadow_page *sp)
+{
+	sp->writes = 0;
+	if (sh->newest == sp_id(sh, sp))
+		return;
+	order_remove(sh, sp);
+	order_newest(sh, sp);
+}
+
+/* Below the root, a table that nothing points to cannot be reached by hardware. */
+static bool is_orphan(const struct shadow_page *sp)
+{
+	return sp->role.level < PT_ROOT_LEVEL && !sp->parents;
+}
+
+/*
+ * What the table behind entry @i was made from. @gpte is the guest entry (unused in a direct
+ * page); hardware rights of a large page's pieces are settled here, once for all of them.
+ */
+static union shadow_role child_role(const struct shadow_page *sp, u64 gpte)
+{
+	union shadow_role role = sp->role;
+
+	role.level--;
+	if (sp->role.direct)
+		return role;
+	role.access &= pte_access(gpte);
+	if (pte_is_leaf(gpte, sp->role.level)) {
+		bool writable = (role.access & ACC_W) || (!role.wp && !(role.access & ACC_U));
+
+		role.direct = 1;
+		role.access &= ~ACC_W;
+		if (writable && (gpte & PTE_D))
+			role.access |= ACC_W;
+		role.wp = 1;
+	}
+	return role;
+}
+
+static gfn_t child_gfn(const struct shadow_page *sp, unsigned int i, u64 gpte)
+{
+	if (sp->role.direct)
+		return sp->gfn + i * pt_level_pages(sp->role.level);
+	if (pte_is_leaf(gpte, sp->role.level))
+		return pte_gfn(gpte, sp->role.level);
+	return (gpte & PTE_FRAME) >> 12;
+}
+
+/* The shadow page that live upper entry @i points to. */
+static struct shadow_page *child_of(struct shadow *sh, struct shadow_page *sp, unsigned int i)
+{
+	u64 gpte = link_at(sp, i)->gpte;
+
+	return sp_find(sh, child_gfn(sp, i, gpte), child_role(sp, gpte));
+}
+
+/* Take live entry @i out of the table and off its list. */
+static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int i)
+{
+	int level = sp->role.level;
+	u32 id = entry_id(sh, sp, i);
+
+	if (spte_is_leaf(sp->spt[i], level)) {
+		gfn_t gfn = leaf_gfn(sp, i);
+		struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
+
+		list_remove(sh, &gmem_info(slot, gfn, level)->rmap, id);
+	} else {
+		struct shadow_page *child = child_of(sh, sp, i);
+
+		list_remove(sh, &child->parents, id);
+		if (is_orphan(child)) {
+			sh->orphans++;
+			order_remove(sh, child);
+			order_oldest(sh, child);
+		}
+		/* INVLPG must drop what paging-structure caches keep of it: see shadow_invlpg(). */
+		sh->upper_gen++;
+	}
+	spte_write(sh, &sp->spt[i], 0);
+	*link_at(sp, i) = (struct spte_link){};
+	sp->live[i >> 6] &= ~(1ULL << (i & 63));
+}
+
+/* Must frame @gfn stay read-only, or its 2 MiB or 1 GiB block stay unmapped as a whole? */
+static bool is_guarded(struct gmem_slot *slot, gfn_t gfn, int level)
+{
+	return gmem_info(slot, gfn, level)->tables;
+}
+
+/* Frame @gfn becomes a guest table: nothing may write to it unseen from here on. */
+static void guard(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn)
+{
+	u32 id, next;
+	int level;
+
+	for (id = gmem_info(slot, gfn, 1)->rmap; id; id = entry_link(sh, id)->next)
+		if (*entry_spte(sh, id) & PTE_W)
+			spte_write(sh, entry_spte(sh, id), *entry_spte(sh, id) & ~PTE_W);
+	for (level = 2; level <= 3; level++) {
+		struct gfn_info *block = gmem_info(slot, gfn, level);
+
+		for (id = block->rmap; id; id = next) {
+			next = entry_link(sh, id)->next;
+			entry_clear(sh, entry_page(sh, id), id & 511);
+		}
+		block->tables++;
+	}
+	/*
+	 * Also where no live entry was writable: hardware may still hold a writable translation
+	 * that the guest has unmapped but not flushed, and the store through it would not trap.
+	 */
+	sh->pg->flush_gen++;
+}
+
+static void unguard(struct gmem_slot *slot, gfn_t gfn)
+{
+	gmem_info(slot, gfn, 2)->tables--;
+	gmem_info(slot, gfn, 3)->tables--;
+}
+
+static void count_tables(struct shadow *sh)
+{
+	struct counters *c = sh->pg->count;
+
+	c->v[CNT_shadow_pages] = sh->used;
+	count_peak(c, shadow_pages_peak, sh->used);
+	count_peak(c, shadow_bytes_peak, (u64)sh->used * SHADOW_TABLE_PAGES * PAGE_SIZE);
+}
+
+/* Free a shadow page that nothing points to. Hardware may have it cached until the flush. */
+static void sp_free(struct shadow *sh, struct shadow_page *sp)
+{
+	struct table_pool *pool = &sh->pg->pool;
+	u32 id = sp_id(sh, sp), *at;
+	unsigned int i;
+
+	for_each_present(sp, i)
+		entry_clear(sh, sp, i);
+	if (!sp->role.direct) {
+		struct gmem_slot *slot = gmem_slot(sh->pg->mem, sp->gfn);
+		struct gfn_info *info = gmem_info(slot, sp->gfn, 1);
+
+		for (at = &info->tables; *at != id; at = &sh->page[*at].next_table)
+			;
+		*at = sp->next_table;
+		if (!info->tables)
+			unguard(slot, sp->gfn);
+	}
+	for (at = hash_bucket(sh, sp->gfn, sp->role); *at != id; at = &sh->page[*at].next_hash)
+		;
+	*at = sp->next_hash;
+	order_remove(sh, sp);
+	if (sp->role.level < PT_ROOT_LEVEL)
+		sh->orphans--;
+	pool_put(pool, sp->spt);
+	pool_put(pool, (u64 *)sp->link[0]);
+	pool_put(pool, (u64 *)sp->link[1]);
+	*sp = (struct shadow_page){ .next_hash = sh->free };
+	sh->free = id;
+	sh->used--;
+	sh->pg->flush_gen++;
+	count_tables(sh);
+}
+
+/* Cut a shadow page off from everything above it, then free it. */
+static void sp_zap(struct shadow *sh, struct shadow_page *sp)
+{
+	while (sp->parents)
+		entry_clear(sh, entry_page(sh, sp->parents), sp->parents & 511);
+	sp_free(sh, sp);
+}
+
+/* Free the shadow page used least recently; false if all that are left are in use. */
+static bool reclaim_one(struct shadow *sh)
+{
+	u32 id;
+
+	/* No more pages than vCPUs are in use as roots. */
+	for (id = sh->oldest; id; id = sh->page[id].newer)
+		if (!sh->page[id].in_use)
+			break;
+	if (!id)
+		return false;
+	sp_zap(sh, &sh->page[id]);
+	return true;
+}
+
+/* Make sure that @n shadow pages can be made without failing: first step of every operation. */
+static enum verdict reserve(struct shadow *sh, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2 && sh->orphans > ORPHANS_KEPT && is_orphan(&sh->page[sh->oldest]); i++)
+		sp_free(sh, &sh->page[sh->oldest]);
+	while (sh->used + n > sh->budget && reclaim_one(sh))
+		count(sh->pg->count, tables_reclaimed);
+	return sh->pg->pool.nr < n * SHADOW_TABLE_PAGES ? VERDICT_REFILL : VERDICT_RETRY;
+}
+
+/* Find the shadow page or make it; reserve() has seen to it that this works. */
+static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_role role)
+{
+	struct shadow_page *sp = sp_find(sh, gfn, role);
+	u32 id, *bucket;
+
+	if (sp) {
+		sp_touch(sh, sp);
+		return sp;
+	}
+	id = sh->free;
+	sp = &sh->page[id];
+	sh->free = sp->next_hash;
+	bucket = hash_bucket(sh, gfn, role);
+	*sp = (struct shadow_page){
+		.spt = pool_get(&sh->pg->pool),
+		.link = { (struct spte_link *)pool_get(&sh->pg->pool),
+			  (struct spte_link *)pool_get(&sh->pg->pool) },
+		.gfn = gfn,
+		.role = role,
+		.next_hash = *bucket,
+	};
+	*bucket = id;
+	order_newest(sh, sp);
+	sh->used++;
+	if (role.level < PT_ROOT_LEVEL)
+		sh->orphans++; /* until it is linked */
+	if (!role.direct) {
+		struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
+		struct gfn_info *info = gmem_info(slot, gfn, 1);
+
+		if (!info->tables)
+			guard(sh, slot, gfn);
+		sp->next_table = info->tables;
+		info->tables = id;
+	} else {
+		count(sh->pg->count, large_splits);
+	}
+	count_tables(sh);
+	return sp;
+}
+
+/* Every shadow page made from guest table @gfn. */
+#define for_each_table(sh, info, id) for (id = (info)->tables; id; id = (sh)->page[id].next_table)
+
+/*
+ * A store hits a guarded frame: is it still a table? Frames that are reused as data would trap
+ * for ever. Gone: pages that hardware cannot reach; roots that are written but not loaded;
+ * tables that are written again and again while the accessed flags above them stay clear.
+ */
+static bool still_table(struct shadow *sh, struct gfn_info *info)
+{
+	bool used = false;
+	u32 id, next;
+
+	for_each_table(sh, info, id) {
+		struct shadow_page *sp = &sh->page[id];
+		u32 parent;
+
+		sp->writes++;
+		if (sp->in_use)
+			used = true;
+		else if (sp->role.level == PT_ROOT_LEVEL)
+			used |= sp->writes <= UNSHADOW_ROOT_WRITES;
+		else if (sp->parents && sp->writes < UNSHADOW_WRITES)
+			used = true;
+		else
+			for (parent = sp->parents; parent; parent = entry_link(sh, parent)->next)
+				if (*entry_spte(sh, parent) & PTE_A) {
+					*entry_spte(sh, parent) &= ~PTE_A;
+					sp->writes = 0;
+					used = true;
+				}
+	}
+	if (used)
+		return true;
+	for (id = info->tables; id; id = next) {
+		next = sh->page[id].next_table;
+		sp_zap(sh, &sh->page[id]);
+	}
+	count(sh->pg->count, tables_unshadowed);
+	return false;
+}
+
+/* ---- 3. one entry ---- */
+
+/* What hardware gets to see of frame @hpa. @acc: rights of all guest levels together. */
+static u64 leaf_spte(struct shadow_page *sp, u64 gpte, unsigned int acc, hpa_t hpa, bool guarded)
+{
+	bool writable;
+	u64 spte = hpa | PTE_P | PTE_A;
+
+	if (sp->role.direct) {
+		acc = sp->role.access;
+		writable = acc & ACC_W;
+	} else {
+		/* Hardware always runs with CR0.WP set; a supervisor page needs no W without it. */
+		writable = (acc & ACC_W) || (!sp->role.wp && !(acc & ACC_U));
+		writable &= !!(gpte & PTE_D);
+		spte |= gpte & PTE_G;
+	}
+	if (writable && !guarded)
+		spte |= PTE_W | PTE_D;
+	if (acc & ACC_U)
+		spte |= PTE_U;
+	if (sp->role.nxe && !(acc & ACC_X))
+		spte |= PTE_NX;
+	if (sp->role.level > 1)
+		spte |= PTE_PS;
+	return spte;
+}
+
+/* Install leaf entry @i for @gfn; true if a live entry was replaced by a different one. */
+static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, u64 spte, u64 gpte,
+		     struct gmem_slot *slot, gfn_t gfn)
+{
+	struct spte_link *link = link_at(sp, i);
+	u64 old = sp->spt[i];
+
+	if (is_live(sp, i)) {
+		if (spte_is_leaf(old, sp->role.level) && leaf_gfn(sp, i) == gfn) {
+			link->gpte = gpte;
+			if (!((old ^ spte) & ~(PTE_A | PTE_D)))
+				return false;
+			spte_write(sh, &sp->spt[i], spte);
+			return true;
+		}
+		entry_clear(sh, sp, i);
+	}
+	link->gpte = gpte;
+	list_insert(sh, &gmem_info(slot, gfn, sp->role.level)->rmap, entry_id(sh, sp, i));
+	sp->live[i >> 6] |= 1ULL << (i & 63);
+	spte_write(sh, &sp->spt[i], spte);
+	return old;
+}
+
+/* Point upper entry @i at @child; true if it pointed elsewhere before. */
+static bool upper_set(struct shadow *sh, struct shadow_page *sp, unsigned int i,
+		      struct shadow_page *child, u64 gpte)
+{
+	u64 spte = virt_to_phys(child->spt) | PTE_P | PTE_W | PTE_U;
+	u64 old = sp->spt[i];
+
+	if (is_live(sp, i)) {
+		if (!((old ^ spte) & ~PTE_A)) {
+			link_at(sp, i)->gpte = gpte;
+			return false;
+		}
+		entry_clear(sh, sp, i);
+	}
+	if (is_orphan(child))
+		sh->orphans--;
+	link_at(sp, i)->gpte = gpte;
+	list_insert(sh, &child->parents, entry_id(sh, sp, i));
+	sp->live[i >> 6] |= 1ULL << (i & 63);
+	spte_write(sh, &sp->spt[i], spte);
+	return old;
+}
+
+/*
+ * Bring entry @i in step with guest entry @gpte. Never adds a right that the guest has not
+ * earned with its A and D bits, so hardware need not be flushed: what it still holds, a CPU
+ * without us could hold too, until the guest flushes it.
+ */
+static void sync_entry(struct shadow *sh, struct shadow_page *sp, unsigned int i, u64 gpte)
+{
+	int level = sp->role.level;
+	u64 efer = sp->role.nxe ? PG_EFER_NXE : 0;
+	struct gmem_slot *slot;
+	gfn_t gfn;
+	u64 host;
+
+	if (is_live(sp, i)) {
+		u64 was = link_at(sp, i)->gpte;
+		u64 ignored = pte_is_leaf(was, level) ? GPTE_IGNORED : GPTE_IGNORED_UPPER;
+
+		if (!((was ^ gpte) & ~ignored))
+			return;
+	}
+	if (level > 1 || !(gpte & PTE_P) || !(gpte & PTE_A) ||
+	    pte_reserved(&sh->pg->cfg, efer, gpte, level))
+		goto drop;
+	gfn = pte_gfn(gpte, level);
+	slot = gmem_slot(sh->pg->mem, gfn);
+	if (!slot)
+		goto drop;
+	host = slot->host[gfn - slot->base];
+	if (!host)
+		goto drop;
+	leaf_set(sh, sp, i,
+		 leaf_spte(sp, gpte, sp->role.access & pte_access(gpte), host & GMEM_HPA,
+			   is_guarded(slot, gfn, 1)),
+		 gpte, slot, gfn);
+	return;
+drop:
+	if (is_live(sp, i))
+		entry_clear(sh, sp, i);
+}
+
+/* ---- 4. the guest touches memory ---- */
+
+static void flush_addr(struct paging_vcpu *pv, gva_t gva)
+{
+	if ((pv->flush & FLUSH_ADDR) && pv->flush_gva != gva)
+		pv->flush |= FLUSH_CONTEXT;
+	pv->flush |= FLUSH_ADDR;
+	pv->flush_gva = gva;
+}
+
+static bool in_window(struct shadow_vcpu *sv, gfn_t gfn)
+{
+	u32 i;
+
+	for (i = 0; i < sv->nr_windows; i++)
+		if (sv->window[i] == gfn)
+			return true;
+	return false;
+}
+
+/* May one shadow entry of @level (2 or 3) map the whole block around @gfn? */
+static bool block_fits(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn, u64 host, int level)
+{
+	return level <= sh->pg->cfg.shadow_max_level &&
+	       (host & (level == 2 ? GMEM_2M | GMEM_1G : GMEM_1G)) &&
+	       !is_guarded(slot, gfn, level);
+}
+
+/* Map what @w found, from the root down; true if a live entry changed its meaning. */
+static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct gmem_slot *slot,
+		u64 host, bool through_window, bool *wrote)
+{
+	struct shadow *sh = shadow_of(pv->pg);
+	struct shadow_page *sp = &sh->page[vcpu_of(pv)->root];
+	hpa_t hpa = host & GMEM_HPA;
+	gfn_t gfn = w->gfn;
+	bool changed = false;
+	u64 before = sh->pg->count->v[CNT_sptes_written];
+	unsigned int i;
+	u64 gpte, spte;
+	int level;
+
+	sp_touch(sh, sp);
+	for (level = PT_ROOT_LEVEL;; level--) {
+		struct shadow_page *child;
+
+		i = pt_index(gva, level);
+		gpte = level >= w->level ? w->gpte[level] : w->gpte[w->level];
+		if (level == 1 || (level <= w->level && !through_window &&
+				   block_fits(sh, slot, gfn, host, level)))
+			break;
+		child = sp_get(sh, child_gfn(sp, i, gpte), child_role(sp, gpte));
+		changed |= upper_set(sh, sp, i, child, gpte);
+		sp = child;
+	}
+	gfn &= ~(pt_level_pages(level) - 1);
+	hpa &= ~((pt_level_pages(level) << 12) - 1);
+	spte = leaf_spte(sp, gpte, w->access, hpa, is_guarded(slot, gfn, level));
+	if (through_window) {
+		spte |= PTE_W | PTE_D;
+		/* A user page that only CR0.WP=0 makes writable must not open for user mode. */
+		if (!(w->access & ACC_W) && (w->access & ACC_U))
+			spte &= ~PTE_U;
+	}
+	changed |= leaf_set(sh, sp, i, spte, gpte, slot, gfn);
+	*wrote = before != sh->pg->count->v[CNT_sptes_written];
+	return changed;
+}
+
+static enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
+				 struct paging_result *res)
+{
+	struct walk_for want = {
+		.gva = f->gva,
+		.code = f->code & (PF_W | PF_U | PF_I),
+		.cpl = f->cpl,
+		.ac = f->ac,
+		.set_ad = true,
+	};
+	struct shadow *sh = shadow_of(pv->pg);
+	bool write = f->code & PF_W, through, wrote;
+	struct gmem_slot *slot;
+	enum verdict v;
+	struct walk w;
+	u64 host;
+
+	v = reserve(sh, MAKE_MAX);
+	if (v != VERDICT_RETRY)
+		return v;
+	v = walk_guest(pv, &want, &w, res);
+	if (v != VERDICT_RETRY)
+		return v;
+	v = gmem_host(pv->pg->mem, w.gfn, &host, res);
+	if (v == VERDICT_MMIO)
+		res->gpa = w.gfn << 12 | (f->gva & ~PAGE_MASK);
+	if (v != VERDICT_RETRY)
+		return v;
+
+	slot = gmem_slot(pv->pg->mem, w.gfn);
+	through = write && pv->window && in_window(vcpu_of(pv), w.gfn);
+	if (write && !through) {
+		struct gfn_info *info = gmem_info(slot, w.gfn, 1);
+		/* Only CR0.WP=0 lets it write here: no entry can say "supervisor only". */
+		bool odd = (w.access & (ACC_U | ACC_W)) == ACC_U;
+
+		if (odd || (info->tables && still_table(sh, info))) {
+			res->gpa = w.gfn << 12 | (f->gva & ~PAGE_MASK);
+			return VERDICT_EMULATE;
+		}
+	}
+	if (map(pv, &w, f->gva, slot, host, through, &wrote))
+		flush_addr(pv, f->gva);
+	if (!wrote) {
+		/* Hardware has something older cached, and would fault on it for ever. */
+		count(sh->pg->count, spurious_faults);
+		flush_addr(pv, f->gva);
+	}
+	return VERDICT_RETRY;
+}
+
+/* ---- 5. roots, modes, flushes ---- */
+
+static void drop_root(struct paging_vcpu *pv)
+{
+	struct shadow_vcpu *sv = vcpu_of(pv);
+
+	if (sv->root)
+		shadow_of(pv->pg)->page[sv->root].in_use--;
+	sv->root = 0;
+	pv->ready = false;
+}
+
+/* Take the shadow of the table that @cr3 names as root. */
+static enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_result *res)
+{
+	union shadow_role role = { .level = PT_ROOT_LEVEL,
+				   .access = ACC_ALL,
+				   .wp = !!(pv->cr0 & PG_CR0_WP),
+				   .nxe = !!(pv->efer & PG_EFER_NXE) };
+	struct shadow *sh = shadow_of(pv->pg);
+	gfn_t gfn = (cr3 & PTE_FRAME) >> 12;
+	struct shadow_page *sp = sp_find(sh, gfn, role);
+	enum verdict v;
+	u64 host;
+
+	if (sp) {
+		count(sh->pg->count, roots_reused);
+		sp_touch(sh, sp);
+	} else {
+		v = reserve(sh, 1);
+		if (v != VERDICT_RETRY)
+			return v;
+		v = gmem_host(pv->pg->mem, gfn, &host, res);
+		if (v == VERDICT_MMIO) {
+			res->why = "CR3 points outside guest memory";
+			return VERDICT_STOP;
+		}
+		if (v != VERDICT_RETRY)
+			return v;
+		sp = sp_get(sh, gfn, role);
+		count(sh->pg->count, roots_built);
+	}
+	sp->in_use++;
+	drop_root(pv);
+	vcpu_of(pv)->root = sp_id(sh, sp);
+	pv->hw_cr3 = virt_to_phys(sp->spt) | (pv->cr4 & PG_CR4_PCIDE ? cr3 & 0xfff : 0);
+	pv->ready = true;
+	return VERDICT_RETRY;
+}
+
+static enum verdict shadow_prepare(struct paging_vcpu *pv, struct paging_result *res)
+{
+	return take_root(pv, pv->cr3, res);
+}
+
+static enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res)
+{
+	bool keep = (pv->cr4 & PG_CR4_PCIDE) && (value & PG_CR3_NOFLUSH);
+	enum verdict v;
+
+	value &= ~PG_CR3_NOFLUSH;
+	v = take_root(pv, value, res);
+	if (v != VERDICT_RETRY)
+		return v;
+	pv->cr3 = value;
+	if (!keep)
+		pv->flush |= FLUSH_CONTEXT;
+	return VERDICT_RETRY;
+}
+
+static void shadow_set_mode(struct paging_vcpu *pv)
+{
+	drop_root(pv);
+	pv->flush |= FLUSH_CONTEXT;
+}
+
+/*
+ * The guest's INVLPG drops the paging-structure caches of its PCID for every address (SDM vol. 3,
+ * 4.10.4.1); INVVPID for one address only those that lead to it (28.4.3.1). An upper entry that
+ * changed since the last full flush may be cached for other addresses, and so may the pieces of a
+ * large guest page that the guest takes for one translation: then flush all.
+ */
+static void shadow_invlpg(struct paging_vcpu *pv, gva_t gva)
+{
+	if (vcpu_of(pv)->upper_seen != shadow_of(pv->pg)->upper_gen)
+		pv->flush |= FLUSH_CONTEXT;
+	else
+		flush_addr(pv, gva);
+}
+
+static void shadow_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva)
+{
+	(void)pcid; /* INVVPID reaches every PCID of a VPID: more than asked for is allowed */
+	if (type == INVPCID_ADDR)
+		shadow_invlpg(pv, gva);
+	else
+		pv->flush |= FLUSH_CONTEXT;
+}
+
+static void shadow_enter(struct paging_vcpu *pv)
+{
+	if (pv->flush_gen != pv->pg->flush_gen) {
+		pv->flush_gen = pv->pg->flush_gen;
+		pv->flush |= FLUSH_CONTEXT;
+	}
+	if (pv->flush & FLUSH_CONTEXT)
+		vcpu_of(pv)->upper_seen = shadow_of(pv->pg)->upper_gen;
+}
+
+/* ---- 6. stores into tables ---- */
+
+static const u64 *table_of(struct shadow *sh, gfn_t gfn)
+{
+	struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
+
+	return phys_to_virt(slot->host[gfn - slot->base] & GMEM_HPA);
+}
+
+static void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
+{
+	struct shadow *sh = shadow_of(pv->pg);
+	gfn_t gfn = gpa >> 12;
+	struct gmem_slot *slot = gmem_slot(pv->pg->mem, gfn);
+	unsigned int first = (gpa & 0xfff) / 8, last = ((gpa & 0xfff) + len - 1) / 8, i;
+	const u64 *table;
+	u32 id;
+
+	if (!slot || !gmem_info(slot, gfn, 1)->tables)
+		return;
+	table = table_of(sh, gfn);
+	for_each_table(sh, gmem_info(slot, gfn, 1), id)
+		for (i = first; i <= last; i++)
+			sync_entry(sh, &sh->page[id], i, READ_ONCE(table[i]));
+}
+
+/*
+ * A window: one instruction that the decoder does not know may write to a guarded frame. The
+ * frame opens when the instruction faults again, and closes at the next VM exit that it did not
+ * itself cause: after one instruction where the monitor trap flag exists, whenever the next exit
+ * comes where it does not. In between the shadow may lag behind the guest's tables, which no
+ * guest can tell from a TLB: its next flush is an exit and finds the window closed. An
+ * instruction that writes to several tables opens one after the other.
+ */
+static void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)
+{
+	struct shadow_vcpu *sv = vcpu_of(pv);
+
+	if (sv->nr_windows == SHADOW_WINDOWS || in_window(sv, gfn))
+		return;
+	sv->window[sv->nr_windows++] = gfn;
+	pv->window = true;
+	pv->window_rip = rip;
+	pv->step = pv->pg->cfg.mtf;
+	count(pv->pg->count, stepped_stores);
+}
+
+static void close_window(struct shadow *sh, gfn_t gfn)
+{
+	struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
+	struct gfn_info *info;
+	const u64 *table;
+	u32 id, next;
+	unsigned int i;
+
+	if (!slot) /* its memory was taken away meanwhile */
+		return;
+	info = gmem_info(slot, gfn, 1);
+	for (id = info->rmap; id; id = next) {
+		next = entry_link(sh, id)->next;
+		if (*entry_spte(sh, id) & PTE_W)
+			entry_clear(sh, entry_page(sh, id), id & 511);
+	}
+	sh->pg->flush_gen++;
+	if (!info->tables)
+		return;
+	table = table_of(sh, gfn);
+	count(sh->pg->count, tables_scanned);
+	for_each_table(sh, info, id)
+		for_each_present(&sh->page[id], i) {
+			count(sh->pg->count, entries_compared);
+			sync_entry(sh, &sh->page[id], i, READ_ONCE(table[i]));
+		}
+}
+
+static void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault)
+{
+	struct shadow_vcpu *sv = vcpu_of(pv);
+
+	if (fault && fault->rip == pv->window_rip && (fault->code & PF_W))
+		return; /* the instruction itself, not done yet */
+	while (sv->nr_windows)
+		close_window(shadow_of(pv->pg), sv->window[--sv->nr_windows]);
+	pv->window = false;
+	pv->step = false;
+}
+
+/* ---- 7. the host's side ---- */
+
+static void shadow_unmap(struct paging *pg, gfn_t base, u64 npages)
+{
+	struct shadow *sh = shadow_of(pg);
+	struct shadow_vcpu *sv;
+	struct gmem_slot *slot;
+	gfn_t gfn;
+	int level;
+
+	for (gfn = base; gfn - base < npages; gfn++) {
+		struct gfn_info *info;
+
+		slot = gmem_slot(pg->mem, gfn);
+		if (!slot)
+			continue;
+		for (level = 1; level <= 3; level++) {
+			info = gmem_info(slot, gfn, level);
+			while (info->rmap)
+				entry_clear(sh, entry_page(sh, info->rmap), info->rmap & 511);
+		}
+		info = gmem_info(slot, gfn, 1);
+		while (info->tables) {
+			/* A vCPU whose root goes away makes a new one, or learns that it cannot. */
+			for (sv = sh->vcpus; sv; sv = sv->next)
+				if (sv->root == info->tables)
+					drop_root(sv->pv);
+			sp_zap(sh, &sh->page[info->tables]);
+		}
+	}
+	pg->flush_gen++;
+}
+
+static unsigned int shadow_reclaim(struct paging *pg, unsigned int pages)
+{
+	struct shadow *sh = shadow_of(pg);
+	unsigned int got = 0;
+
+	while (got < pages && reclaim_one(sh)) {
+		count(pg->count, tables_reclaimed);
+		got += SHADOW_TABLE_PAGES;
+	}
+	return got;
+}
+
+static int shadow_vm_init(struct paging *pg)
+{
+	u32 budget = pg->cfg.shadow_budget, id;
+	struct shadow *sh;
+
+	if (budget < SHADOW_BUDGET_MIN || budget > SHADOW_BUDGET_MAX)
+		return -EINVAL;
+	sh = shim_zalloc(sizeof(*sh) + (budget + 1) * sizeof(sh->page[0]));
+	if (!sh)
+		return -ENOMEM;
+	sh->pg = pg;
+	sh->budget = budget;
+	for (id = budget; id; id--) {
+		sh->page[id].next_hash = sh->free;
+		sh->free = id;
+	}
+	pg->state = sh;
+	return 0;
+}
+
+static void shadow_vm_free(struct paging *pg)
+{
+	struct shadow *sh = shadow_of(pg);
+
+	while (sh->oldest)
+		sp_zap(sh, &sh->page[sh->oldest]);
+	shim_free(sh);
+	pg->state = NULL;
+}
+
+static int shadow_vcpu_init(struct paging_vcpu *pv)
+{
+	struct shadow *sh = shadow_of(pv->pg);
+	struct shadow_vcpu *sv = shim_zalloc(sizeof(*sv));
+
+	if (!sv)
+		return -ENOMEM;
+	sv->pv = pv;
+	sv->next = sh->vcpus;
+	sh->vcpus = sv;
+	pv->state = sv;
+	pv->eptp = 0;
+	pv->ready = false;
+	pv->flush |= FLUSH_CONTEXT;
+	return 0;
+}
+
+static void shadow_vcpu_free(struct paging_vcpu *pv)
+{
+	struct shadow *sh = shadow_of(pv->pg);
+	struct shadow_vcpu *sv = vcpu_of(pv), **at;
+
+	shadow_leave(pv, NULL);
+	drop_root(pv);
+	for (at = &sh->vcpus; *at != sv; at = &(*at)->next)
+		;
+	*at = sv->next;
+	shim_free(sv);
+	pv->state = NULL;
+}
+
+/* What is wrong with live entry @i, or NULL. */
+static const char *audit_entry(struct shadow *sh, struct shadow_page *sp, unsigned int i)
+{
+	struct spte_link *link = link_at(sp, i);
+	u64 spte = sp->spt[i], gpte = link->gpte, now = gpte, want;
+	int level = sp->role.level;
+	u32 id = entry_id(sh, sp, i), head;
+	struct gmem_slot *slot;
+	gfn_t gfn;
+
+	if (!sp->role.direct) {
+		u64 ignored = pte_is_leaf(gpte, level) ? GPTE_IGNORED : GPTE_IGNORED_UPPER;
+
+		now = table_of(sh, sp->gfn)[i];
+		if ((now ^ gpte) & ~(ignored | PTE_D))
+			return "the guest entry has changed";
+		if (!(now & PTE_P) || !(now & PTE_A))
+			return "the guest entry is not present or not accessed";
+	}
+	if (spte_is_leaf(spte, level)) {
+		u64 host;
+
+		gfn = leaf_gfn(sp, i);
+		slot = gmem_slot(sh->pg->mem, gfn);
+		if (!slot)
+			return "it maps a frame outside guest memory";
+		host = slot->host[gfn - slot->base];
+		want = leaf_spte(sp, now, sp->role.access & pte_access(now), host & GMEM_HPA,
+				 is_guarded(slot, gfn, level));
+		if ((spte & PTE_W) && !(want & PTE_W))
+			return "it is writable and must not be";
+		if ((spte ^ want) & ~(PTE_A | PTE_D | PTE_W))
+			return "frame or rights are wrong";
+		head = gmem_info(slot, gfn, level)->rmap;
+	} else {
+		struct shadow_page *child = child_of(sh, sp, i);
+
+		if (!child || (spte & PTE_FRAME) != virt_to_phys(child->spt))
+			return "it points to another shadow page";
+		head = child->parents;
+	}
+	if (link->prev ? entry_link(sh, link->prev)->next != id : head != id)
+		return "it is not on its list";
+	return NULL;
+}
+
+static u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size)
+{
+	struct shadow *sh = shadow_of(pv->pg);
+	u64 wrong = 0;
+	unsigned int i;
+	u32 id;
+
+	for (id = sh->oldest; id; id = sh->page[id].newer)
+		for_each_present(&sh->page[id], i) {
+			struct shadow_page *sp = &sh->page[id];
+			const char *what = audit_entry(sh, sp, i);
+
+			if (what && !wrong++)
+				snprintf(text, size,
+					 "entry %u of the level %u shadow of frame %#llx: %s", i,
+					 (unsigned int)sp->role.level,
+					 (unsigned long long)sp->gfn, what);
+		}
+	return wrong;
+}
+
+const struct paging_ops paging_shadow = {
+	.name = "shadow",
+	.summary = "traditional shadow paging: every guest page table is write-protected",
+	.traps = TRAP_CR3 | TRAP_INVLPG | TRAP_PF | TRAP_MODE,
+	.vm_init = shadow_vm_init,
+	.vm_free = shadow_vm_free,
+	.vcpu_init = shadow_vcpu_init,
+	.vcpu_free = shadow_vcpu_free,
+	.prepare = shadow_prepare,
+	.fault = shadow_fault,
+	.load_cr3 = shadow_load_cr3,
+	.set_mode = shadow_set_mode,
+	.invlpg = shadow_invlpg,
+	.invpcid = shadow_invpcid,
+	.pt_write = shadow_pt_write,
+	.open_window = shadow_open_window,
+	.leave = shadow_leave,
+	.unmap = shadow_unmap,
+	.enter = shadow_enter,
+	.reclaim = shadow_reclaim,
+	.audit = shadow_audit,
+};
