@@ -40,6 +40,7 @@ static inline void shim_free(void *p)
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

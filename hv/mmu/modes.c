@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The list of paging modes, and the slots for events that a mode does not trap.
+ */
+#include "modes.h"
+
+const struct paging_ops *const paging_modes[] = {
+	&paging_nested,
+	NULL,
+};
+
+const struct paging_ops *paging_mode_find(const char *name)
+{
+	size_t len = strlen(name);
+	int i;
+
+	if (len && name[len - 1] == '\n')
+		len--;
+	for (i = 0; paging_modes[i]; i++)
+		if (strlen(paging_modes[i]->name) == len &&
+		    !memcmp(paging_modes[i]->name, name, len))
+			return paging_modes[i];
+	return NULL;
+}
+
+enum verdict paging_never_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res)
+{
+	(void)pv;
+	res->gpa = value;
+	res->why = "a MOV to CR3 was trapped in a mode that does not trap it";
+	return VERDICT_STOP;
+}
+
+void paging_never_invlpg(struct paging_vcpu *pv, gva_t gva)
+{
+	(void)gva;
+	pv->flush |= FLUSH_CONTEXT;
+}
+
+void paging_never_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva)
+{
+	(void)type;
+	(void)pcid;
+	(void)gva;
+	pv->flush |= FLUSH_CONTEXT;
+}
+
+void paging_never_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)
+{
+	(void)gfn;
+	(void)rip;
+	pv->window = false;
+}
+
+void paging_never_leave(struct paging_vcpu *pv, const struct paging_fault *fault)
+{
+	(void)fault;
+	pv->window = false;
+}
+
+void paging_ignore_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
+{
+	(void)pv;
+	(void)gpa;
+	(void)len;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The paging modes, and slots that several of them share.
+ */
+#ifndef PENUMBRA_MODES_H
+#define PENUMBRA_MODES_H
+
+#include "paging.h"
+
+extern const struct paging_ops paging_nested;
+
+/*
+ * Slots for events that a mode never traps. Where the slot can say so, it stops the VM; where it
+ * returns nothing, it asks for the widest flush, so that a vendor's mistake costs time and not
+ * correctness.
+ */
+enum verdict paging_never_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res);
+void paging_never_invlpg(struct paging_vcpu *pv, gva_t gva);
+void paging_never_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva);
+void paging_never_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
+void paging_never_leave(struct paging_vcpu *pv, const struct paging_fault *fault);
+
+/* For a mode that keeps nothing derived from the guest's tables. */
+void paging_ignore_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len);
+
+#endif

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * paging_mode=ept: the CPU walks a second table of ours from guest-physical to host-physical
+ * addresses, and the guest's own tables are none of our business.
+ *
+ * An entry appears when the CPU asks for it (an EPT violation), or for all pinned memory at once
+ * before the guest runs when prefault is on. The format is a table of masks below, so that a
+ * second vendor's nested tables are data, not code. Intel SDM vol. 3, 28.3.
+ *
+ * What must be flushed, and why so little: a violation leaves nothing cached for its address
+ * (28.4.3.1), and no entry is ever made weaker except by unmap and by replacing a table with a
+ * large entry. Those two ask for a flush on every vCPU, by generation.
+ */
+#include "modes.h"
+#include "walk.h"
+
+#define NESTED_ROOT_LEVEL 4
+#define NESTED_ENTRIES	  512
+
+/* A second-level table's format. */
+struct nested_format {
+	u64 present; /* any of these bits set: the entry is used */
+	u64 table;   /* bits of an entry that points to a table */
+	u64 leaf;    /* bits of an entry that maps memory: read, write, execute, write-back */
+	u64 large;   /* plus these where the leaf is not in the last table */
+	u64 frame;   /* the address */
+	u64 dirt;    /* bits that the CPU itself sets */
+};
+
+/* Read, write, execute; memory type write-back in bits 5:3; ignore the guest's PAT, bit 6. */
+static const struct nested_format ept_format = {
+	.present = 7,
+	.table = 7,
+	.leaf = 7 | 6 << 3 | BIT_ULL(6),
+	.large = BIT_ULL(7),
+	.frame = GENMASK_ULL(51, 12),
+	.dirt = BIT_ULL(8) | BIT_ULL(9),
+};
+
+/* EPTP: tables are write-back memory, four levels, bit 6 turns accessed and dirty flags on. */
+#define EPTP_BASE (6 | (NESTED_ROOT_LEVEL - 1) << 3)
+#define EPTP_AD	  BIT_ULL(6)
+
+struct nested {
+	const struct nested_format *fmt;
+	u64 *root;
+	unsigned int warm_slot; /* prefault goes on here when it had to stop for tables */
+	u64 warm_page;
+};
+
+static bool entry_used(const struct nested *n, u64 e)
+{
+	return e & n->fmt->present;
+}
+
+static bool entry_is_leaf(const struct nested *n, u64 e, int level)
+{
+	return level == 1 || (e & n->fmt->large);
+}
+
+static u64 *entry_table(const struct nested *n, u64 e)
+{
+	return phys_to_virt(e & n->fmt->frame);
+}
+
+static void entry_write(struct paging *pg, u64 *slot, u64 e)
+{
+	WRITE_ONCE(*slot, e);
+	count(pg->count, sptes_written);
+}
+
+static u64 *table_get(struct paging *pg)
+{
+	u64 *page = pool_get(&pg->pool);
+	u64 now;
+
+	if (!page)
+		return NULL;
+	now = ++pg->count->v[CNT_shadow_pages];
+	count_peak(pg->count, shadow_pages_peak, now);
+	count_peak(pg->count, shadow_bytes_peak, now * PAGE_SIZE);
+	return page;
+}
+
+static void table_put(struct paging *pg, u64 *table)
+{
+	memset(table, 0, PAGE_SIZE);
+	pool_put(&pg->pool, table);
+	pg->count->v[CNT_shadow_pages]--;
+}
+
+/* Give back a table of @level and all below it. Depth is at most four. */
+static void free_subtree(struct paging *pg, u64 *table, int level)
+{
+	const struct nested *n = pg->state;
+	int i;
+
+	for (i = 0; i < NESTED_ENTRIES; i++)
+		if (entry_used(n, table[i]) && !entry_is_leaf(n, table[i], level))
+			free_subtree(pg, entry_table(n, table[i]), level - 1);
+	table_put(pg, table);
+}
+
+/* The largest entry that configuration and the pinned host block allow for a frame. */
+static int best_level(const struct paging *pg, u64 host)
+{
+	if ((host & GMEM_1G) && pg->cfg.ept_max_level >= 3)
+		return 3;
+	if ((host & (GMEM_2M | GMEM_1G)) && pg->cfg.ept_max_level >= 2)
+		return 2;
+	return 1;
+}
+
+/*
+ * Make the entry that maps @gfn at @level to @host. False: the pool had no page for a table that
+ * is missing. What was linked in until then stays; it is empty and will be used by the next try.
+ */
+static bool map_one(struct paging *pg, gfn_t gfn, u64 host, int level)
+{
+	struct nested *n = pg->state;
+	u64 base = host & GMEM_HPA & ~((pt_level_pages(level) << PAGE_SHIFT) - 1);
+	u64 *table = n->root;
+	int l;
+
+	for (l = NESTED_ROOT_LEVEL; l > level; l--) {
+		u64 *slot = &table[pt_index(gfn << PAGE_SHIFT, l)];
+
+		if (entry_used(n, *slot) && entry_is_leaf(n, *slot, l))
+			return true; /* mapped already, by more */
+		if (!entry_used(n, *slot)) {
+			u64 *child = table_get(pg);
+
+			if (!child)
+				return false;
+			entry_write(pg, slot, virt_to_phys(child) | n->fmt->table);
+		}
+		table = entry_table(n, *slot);
+	}
+	table += pt_index(gfn << PAGE_SHIFT, level);
+	if (entry_used(n, *table)) {
+		if (entry_is_leaf(n, *table, level))
+			return true;
+		/* Small pages became one large page: the CPU may still know the old table. */
+		free_subtree(pg, entry_table(n, *table), level - 1);
+		pg->flush_gen++;
+	}
+	entry_write(pg, table, base | n->fmt->leaf | (level > 1 ? n->fmt->large : 0));
+	return true;
+}
+
+/* Map every pinned frame of one slot from @page on. False: out of tables, go on from *page. */
+static bool warm_slot(struct paging *pg, const struct gmem_slot *s, u64 *page)
+{
+	while (*page < s->npages) {
+		u64 host = s->host[*page];
+		gfn_t gfn = s->base + *page;
+		int level;
+
+		if (!host) {
+			++*page;
+			continue;
+		}
+		level = best_level(pg, host);
+		if (!map_one(pg, gfn, host, level))
+			return false;
+		*page += pt_level_pages(level) - (gfn & (pt_level_pages(level) - 1));
+	}
+	return true;
+}
+
+/*
+ * Map all memory that is pinned. One call is bounded by the pool: when it is used up, the caller
+ * refills it where sleeping is allowed and calls again.
+ */
+static enum verdict warm_all(struct paging *pg)
+{
+	struct nested *n = pg->state;
+
+	for (; n->warm_slot < pg->mem->nr_slots; n->warm_slot++) {
+		if (!warm_slot(pg, &pg->mem->slots[n->warm_slot], &n->warm_page))
+			return VERDICT_REFILL;
+		n->warm_page = 0;
+	}
+	n->warm_slot = 0;
+	return VERDICT_RETRY;
+}
+
+static int nested_vm_init(struct paging *pg)
+{
+	struct nested *n = shim_zalloc(sizeof(*n));
+
+	if (!n)
+		return -ENOMEM;
+	n->fmt = &ept_format;
+	pg->state = n;
+	n->root = table_get(pg);
+	if (!n->root) {
+		pg->state = NULL;
+		shim_free(n);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void nested_vm_free(struct paging *pg)
+{
+	struct nested *n = pg->state;
+
+	free_subtree(pg, n->root, NESTED_ROOT_LEVEL);
+	pg->state = NULL;
+	shim_free(n);
+}
+
+static int nested_vcpu_init(struct paging_vcpu *pv)
+{
+	pv->ready = false;
+	return 0;
+}
+
+static void nested_vcpu_free(struct paging_vcpu *pv)
+{
+	pv->eptp = 0;
+	pv->ready = false;
+}
+
+static enum verdict nested_prepare(struct paging_vcpu *pv, struct paging_result *res)
+{
+	struct paging *pg = pv->pg;
+	struct nested *n = pg->state;
+
+	(void)res;
+	if (pg->cfg.prefault) {
+		enum verdict v = warm_all(pg);
+
+		if (v != VERDICT_RETRY)
+			return v;
+	}
+	pv->eptp = virt_to_phys(n->root) | EPTP_BASE | (pg->cfg.ept_ad ? EPTP_AD : 0);
+	pv->hw_cr3 = pv->cr3;
+	pv->ready = true;
+	return VERDICT_RETRY;
+}
+
+/* Is @gfn mapped? Entries allow everything, so a mapped frame cannot have faulted for rights. */
+static bool is_mapped(const struct paging *pg, gfn_t gfn)
+{
+	const struct nested *n = pg->state;
+	const u64 *table = n->root;
+	int l;
+
+	for (l = NESTED_ROOT_LEVEL; l > 0; l--) {
+		u64 e = table[pt_index(gfn << PAGE_SHIFT, l)];
+
+		if (!entry_used(n, e))
+			return false;
+		if (entry_is_leaf(n, e, l))
+			return true;
+		table = entry_table(n, e);
+	}
+	return false;
+}
+
+static enum verdict nested_fault(struct paging_vcpu *pv, const struct paging_fault *f,
+				 struct paging_result *res)
+{
+	struct paging *pg = pv->pg;
+	gfn_t gfn = f->gpa >> PAGE_SHIFT;
+	enum verdict v;
+	u64 host;
+
+	v = gmem_host(pg->mem, gfn, &host, res);
+	if (v != VERDICT_RETRY) {
+		if (v == VERDICT_MMIO)
+			res->gpa = f->gpa;
+		return v;
+	}
+	if (is_mapped(pg, gfn)) {
+		/*
+		 * Another entry brought it in meanwhile, or hardware is behind. It cannot stay
+		 * behind: a violation drops what is cached for its address.
+		 */
+		count(pg->count, spurious_faults);
+		return VERDICT_RETRY;
+	}
+	if (!map_one(pg, gfn, host, best_level(pg, host)))
+		return VERDICT_REFILL;
+	return VERDICT_RETRY;
+}
+
+/*
+ * Clear what a table of @level maps inside [first, last] (frames). @base is the first frame that
+ * the table covers. Looks only at entries that the range touches.
+ */
+static void clear_range(struct paging *pg, u64 *table, int level, gfn_t base, gfn_t first,
+			gfn_t last)
+{
+	const struct nested *n = pg->state;
+	u64 span = pt_level_pages(level);
+	unsigned int i = first > base ? (first - base) / span : 0;
+
+	for (; i < NESTED_ENTRIES && base + i * span <= last; i++) {
+		gfn_t start = base + i * span;
+		u64 e = table[i];
+
+		if (!entry_used(n, e))
+			continue;
+		if (!entry_is_leaf(n, e, level)) {
+			u64 *child = entry_table(n, e);
+
+			if (first > start || last < start + span - 1) {
+				clear_range(pg, child, level - 1, start, first, last);
+				continue;
+			}
+			entry_write(pg, &table[i], 0);
+			free_subtree(pg, child, level - 1);
+		} else {
+			entry_write(pg, &table[i], 0);
+		}
+	}
+}
+
+static void nested_unmap(struct paging *pg, gfn_t base, u64 npages)
+{
+	struct nested *n = pg->state;
+
+	if (!npages)
+		return;
+	clear_range(pg, n->root, NESTED_ROOT_LEVEL, 0, base, base + npages - 1);
+	/* A prefault that stopped half-way starts over: slots may move. */
+	n->warm_slot = 0;
+	n->warm_page = 0;
+	pg->flush_gen++;
+}
+
+static void nested_enter(struct paging_vcpu *pv)
+{
+	if (unlikely(pv->flush_gen != pv->pg->flush_gen)) {
+		pv->flush_gen = pv->pg->flush_gen;
+		pv->flush |= FLUSH_NESTED;
+	}
+}
+
+static unsigned int nested_reclaim(struct paging *pg, unsigned int pages)
+{
+	/* Bounded by guest memory: one table for 512 frames, and all of them in use. */
+	(void)pg;
+	(void)pages;
+	return 0;
+}
+
+/* State of one audit. */
+struct audit {
+	struct paging *pg;
+	u64 wrong;
+	u64 tables;
+	gfn_t gfn; /* of the first wrong entry */
+	u64 entry;
+	int level;
+	const char *what;
+};
+
+static void audit_wrong(struct audit *a, gfn_t gfn, u64 e, int level, const char *what)
+{
+	if (a->wrong++)
+		return;
+	a->gfn = gfn;
+	a->entry = e;
+	a->level = level;
+	a->what = what;
+}
+
+/* What must hold of a leaf: all its frames are guest memory, pinned, and where it says. */
+static const char *audit_leaf(struct audit *a, gfn_t gfn, u64 e, int level)
+{
+	const struct nested *n = a->pg->state;
+	u64 bits = n->fmt->leaf | (level > 1 ? n->fmt->large : 0);
+	u64 i;
+
+	if ((e & ~n->fmt->frame & ~n->fmt->dirt) != bits)
+		return "has wrong attribute bits";
+	if (level > a->pg->cfg.ept_max_level)
+		return "is larger than allowed";
+	for (i = 0; i < pt_level_pages(level); i++) {
+		const struct gmem_slot *s = gmem_slot(a->pg->mem, gfn + i);
+
+		if (!s)
+			return "maps a frame outside guest memory";
+		if (!s->host[gfn + i - s->base])
+			return "maps a frame that is not pinned";
+		if ((s->host[gfn + i - s->base] & GMEM_HPA) !=
+		    (e & n->fmt->frame) + (i << PAGE_SHIFT))
+			return "leads to another host frame";
+	}
+	return NULL;
+}
+
+static void audit_table(struct audit *a, const u64 *table, int level, gfn_t base)
+{
+	const struct nested *n = a->pg->state;
+	const char *what;
+	unsigned int i;
+
+	a->tables++;
+	for (i = 0; i < NESTED_ENTRIES; i++) {
+		gfn_t gfn = base + i * pt_level_pages(level);
+		u64 e = table[i];
+
+		if (!entry_used(n, e)) {
+			if (e)
+				audit_wrong(a, gfn, e, level, "has bits but is unused");
+		} else if (!entry_is_leaf(n, e, level)) {
+			if ((e & ~n->fmt->frame & ~n->fmt->dirt) != n->fmt->table)
+				audit_wrong(a, gfn, e, level, "has wrong attribute bits");
+			audit_table(a, entry_table(n, e), level - 1, gfn);
+		} else {
+			what = audit_leaf(a, gfn, e, level);
+			if (what)
+				audit_wrong(a, gfn, e, level, what);
+		}
+	}
+}
+
+static u64 nested_audit(struct paging_vcpu *pv, char *text, size_t size)
+{
+	struct audit a = {.pg = pv->pg};
+	const struct nested *n = pv->pg->state;
+
+	if (size)
+		text[0] = 0;
+	audit_table(&a, n->root, NESTED_ROOT_LEVEL, 0);
+	if (a.wrong)
+		snprintf(text, size, "entry %llx (level %d, gfn %llx) %s",
+			 (unsigned long long)a.entry, a.level, (unsigned long long)a.gfn, a.what);
+	if (a.tables != pv->pg->count->v[CNT_shadow_pages] && !a.wrong++)
+		snprintf(text, size, "%llu tables in use, %llu counted",
+			 (unsigned long long)a.tables,
+			 (unsigned long long)pv->pg->count->v[CNT_shadow_pages]);
+	return a.wrong;
+}
+
+/* The guest changed CR0, CR4 or EFER by a way that exits: do the flush that hardware did not. */
+static void nested_set_mode(struct paging_vcpu *pv)
+{
+	pv->flush |= FLUSH_CONTEXT;
+}
+
+const struct paging_ops paging_nested = {
+	.name = "ept",
+	.summary = "second-level tables walked by the CPU (EPT)",
+	.traps = TRAP_NESTED,
+	.vm_init = nested_vm_init,
+	.vm_free = nested_vm_free,
+	.vcpu_init = nested_vcpu_init,
+	.vcpu_free = nested_vcpu_free,
+	.prepare = nested_prepare,
+	.fault = nested_fault,
+	.load_cr3 = paging_never_load_cr3,
+	.set_mode = nested_set_mode,
+	.invlpg = paging_never_invlpg,
+	.invpcid = paging_never_invpcid,
+	.pt_write = paging_ignore_pt_write,
+	.open_window = paging_never_open_window,
+	.leave = paging_never_leave,
+	.unmap = nested_unmap,
+	.enter = nested_enter,
+	.reclaim = nested_reclaim,
+	.audit = nested_audit,
+};
