@@ -5,6 +5,7 @@
 #include "modes.h"
 
 const struct paging_ops *const paging_modes[] = {
+	&paging_shadow,
 	&paging_nested,
 	NULL,
 };

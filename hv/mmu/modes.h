@@ -7,6 +7,7 @@
 
 #include "paging.h"
 
+extern const struct paging_ops paging_shadow;
 extern const struct paging_ops paging_nested;
 
 /*
