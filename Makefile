@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The front door. `make bench` and `make test` are all a newcomer needs: both install what is
+# missing, build, and run, on the host's own VT-x or on the emulated VT-x host.
+# Each folder brings its own rules in its build.mk; build products go to $(B).
+
+B      ?= build
+CC     := $(if $(filter default,$(origin CC)),gcc,$(CC))
+HOST   ?=
+export B CC
+
+.PHONY: all help setup bench test check plots load unload clean
+.DEFAULT_GOAL := help
+
+include scripts/build.mk workloads/build.mk bench/build.mk hv/build.mk tests/build.mk
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: Penumbra: shadow paging or EPT? Two commands do everything:
+#:   make bench     run the suite in every paging mode; CSV and plots in results/latest
+#:   make test      prove that it is right
+#:
+#: make bench takes   QUICK=1            a run under 90 s, fewer points
+#:                    MODES="shadow ept" paging modes           (default: all)
+#:                    WORKLOADS="gups"   workloads              (default: all)
+#:                    REPS=5             repetitions            (default: of the matrix)
+#:                    HOST=metal         this machine's VT-x    (default: where usable)
+#:                    HOST=emulated      the emulated VT-x host (default elsewhere)
+#: others:
+#:   make plots     draw again from CSV (RESULTS=results/DIR, default results/latest)
+#:   make check     style and static checks: W=1, sparse, kernel-doc, shellcheck, sanitizers
+#:   make load      load the module on this machine (root; VT-x)
+#:   make unload    the opposite
+#:   make setup     only install what is missing
+#:   make all       only build
+#:   make clean     remove build products (results stay)
+
+all: $(B)/runner $(B)/summarize $(B)/suite.elf $(TEST_PROGRAMS) emulated-tools $(B)/emulated/hv/penumbra.ko
+
+$(B):
+	@mkdir -p $@
+
+setup:
+	@scripts/setup
+
+bench:
+	@scripts/setup build plots
+	@bench/run
+
+plots:
+	@scripts/setup plots
+	@$(MAKE) --no-print-directory $(B)/summarize
+	@bench/plot $(or $(RESULTS),results/latest)
+
+test:
+	@scripts/setup build emulated check
+	@$(MAKE) --no-print-directory all
+	@prove --timer $(TESTS)
+
+check:
+	@scripts/setup build emulated check
+	@scripts/check
+
+load: $(B)/hv/penumbra.ko
+	@scripts/load
+
+unload:
+	@scripts/load --unload
+
+clean:
+	rm -rf $(B)
