@@ -50,6 +50,7 @@ struct options {
 	const char *device;
 	const char *kernel;
 	const char *append;
+	const char *console;
 	const char *csv;
 	char *tag;
 	uint64_t mem_mib;
@@ -76,6 +77,7 @@ struct machine {
 	size_t run_size;
 	struct guest_ram ram;
 	struct uart com1;
+	FILE *console; /* what the guest writes to COM1 and to its row port */
 	struct line row_line;
 	struct stats stats;
 	struct rows rows;
@@ -124,6 +126,7 @@ static void usage(FILE *out)
 		"  --hugepages KIND   pages behind guest RAM: off, thp (default), 2M, 1G\n"
 		"  --populate         touch all guest RAM before the guest starts\n"
 		"  --timeout SECONDS  end the run after this long, status 124 (default: never)\n"
+		"  --console FILE     write the guest's output there instead of standard output\n"
 		"  --stats            print all statistics of the hypervisor at the end\n"
 		"  --csv FILE         append one row per repetition ('-': to standard output,\n"
 		"                     each after '@csv ')\n"
@@ -169,6 +172,7 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		{"populate", no_argument, NULL, 'p'},
 		{"timeout", required_argument, NULL, 't'},
 		{"stats", no_argument, NULL, 's'},
+		{"console", required_argument, NULL, 'o'},
 		{"csv", required_argument, NULL, 'c'},
 		{"tag", required_argument, NULL, 'T'},
 		{"columns", no_argument, NULL, 'C'},
@@ -202,6 +206,9 @@ static void parse_options(int argc, char **argv, struct options *opt)
 			break;
 		case 's':
 			opt->stats = true;
+			break;
+		case 'o':
+			opt->console = optarg;
 			break;
 		case 'c':
 			opt->csv = optarg;
@@ -323,6 +330,15 @@ static void map_ram(struct guest_ram *ram, const struct options *opt)
 	ram->host = at;
 	ram->low = size < RAM_HOLE_START ? size : RAM_HOLE_START;
 	ram->high = size - ram->low;
+}
+
+static FILE *open_console(const char *path)
+{
+	FILE *console = path ? fopen(path, "we") : stdout;
+
+	if (!console)
+		die("cannot write the guest's output to %s: %s", path, strerror(errno));
+	return console;
 }
 
 /* ------------------------------------------------------------------ the VM -------------- */
@@ -480,8 +496,8 @@ static void line_byte(struct machine *m, struct line *line, char c)
 		return;
 	}
 	line->text[line->used] = '\0';
-	printf("%s\n", line->text);
-	fflush(stdout);
+	fprintf(m->console, "%s\n", line->text);
+	fflush(m->console);
 	rows_line(&m->rows, line->text);
 	line->used = 0;
 }
@@ -494,13 +510,13 @@ enum { UART_DATA, UART_IER, UART_IIR, UART_LCR, UART_MCR, UART_LSR, UART_MSR };
 #define UART_MSR_PRESENT 0xb0 /* carrier, data set ready, clear to send */
 #define UART_PORTS	 8
 
-static void uart_write(struct uart *uart, unsigned int reg, uint8_t value)
+static void uart_write(struct uart *uart, FILE *console, unsigned int reg, uint8_t value)
 {
 	/* With DLAB set the first two registers are the baud rate, not data. */
 	if (reg == UART_DATA && !(uart->reg[UART_LCR] & UART_LCR_DLAB)) {
-		putchar(value);
+		putc(value, console);
 		if (value == '\n')
-			fflush(stdout);
+			fflush(console);
 		return;
 	}
 	uart->reg[reg] = value;
@@ -530,7 +546,7 @@ static bool is_com1(uint16_t port)
 static void port_write(struct machine *m, uint16_t port, uint32_t value)
 {
 	if (is_com1(port)) {
-		uart_write(&m->com1, port - GUEST_PORT_COM1, (uint8_t)value);
+		uart_write(&m->com1, m->console, port - GUEST_PORT_COM1, (uint8_t)value);
 		return;
 	}
 	switch (port) {
@@ -727,6 +743,7 @@ int main(int argc, char **argv)
 
 	parse_options(argc, argv, &opt);
 	set_up_rows(&m.rows, &opt);
+	m.console = open_console(opt.console);
 	map_ram(&m.ram, &opt);
 	load_guest(opt.kernel, opt.append, &m.ram, &boot);
 	open_device(&m, opt.device);
@@ -738,7 +755,7 @@ int main(int argc, char **argv)
 
 	status = run_loop(&m);
 
-	fflush(stdout);
+	fflush(m.console);
 	if (status < 0) {
 		/* The closing of the descriptors is the hypervisor's cue to free everything. */
 		signal(got_signal, SIG_DFL);
