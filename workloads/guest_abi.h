@@ -37,11 +37,14 @@
 
 /* Ports. */
 #define GUEST_PORT_COM1		  0x3f8 /* UART data; the guest polls the line status for bit 5 */
+#define GUEST_PORT_COM1_LCR	  0x3fb /* line control: set to 8 bits where it is not (or 0xff) */
 #define GUEST_PORT_COM1_LSR	  0x3fd
-#define GUEST_COM1_LSR_THRE	  0x20
+#define GUEST_COM1_LSR_THRE	  0x20 /* the UART takes another character */
+#define GUEST_COM1_LSR_TEMT	  0x40 /* all have left; polled after GUEST_PORT_EXIT fell through */
 #define GUEST_PORT_ROW		  0xe9	 /* outb: the bytes of @row lines */
 #define GUEST_PORT_EXIT		  0xf4	 /* outb v: the run ends with status v */
 #define GUEST_PORT_MARK		  0xf5	 /* outl: one of the markers below */
+#define GUEST_PORT_NOP		  0x80	 /* outb: ignored; the price of a trip to user space */
 #define GUEST_PORT_BOCHS_SHUTDOWN 0x8900 /* bare Bochs: the string "Shutdown" powers it off */
 
 /* Region-of-interest markers, each one VM exit to user space. */

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * guest_main() of the suite: finds the workload that the command line names, reads its parameters,
+ * and measures it. See harness.h for the order of calls.
+ */
+#include "harness.h"
+
+extern const struct workload *const workloads_start[], *const workloads_end[]; /* link.ld */
+
+struct sample {
+	u64 elapsed, control, checksum;
+	struct counts counts;
+	bool ok;
+};
+
+static void print_choice(char *buf, size_t size, const char *choices, u64 index)
+{
+	size_t n = 0;
+
+	for (; index; choices++) {
+		if (*choices == '|')
+			index--;
+	}
+	for (; choices[n] && choices[n] != '|' && n + 1 < size; n++)
+		buf[n] = choices[n];
+	buf[n] = '\0';
+}
+
+static void print_value(char *buf, size_t size, const struct param *p, u64 value)
+{
+	if (p->choices)
+		print_choice(buf, size, p->choices, value);
+	else
+		snprintf(buf, size, "%lu", value);
+}
+
+static int list(void)
+{
+	char value[32];
+
+	for (const struct workload *const *at = workloads_start; at < workloads_end; at++) {
+		const struct workload *w = *at;
+
+		printf("%-12s %s\n", w->name, w->summary);
+		if (!w->run)
+			printf("    ops=%lu  operations in a repetition, up to %lu\n", w->ops,
+			       w->ops_max);
+		for (const struct param *p = w->params; p && p->name; p++) {
+			print_value(value, sizeof(value), p, p->def);
+			if (p->choices)
+				printf("    %s=%s  %s (%s)\n", p->name, value, p->help, p->choices);
+			else
+				printf("    %s=%s  %s (%lu to %lu)\n", p->name, value, p->help,
+				       p->min, p->max);
+		}
+	}
+	printf("keys of the harness, for every workload:\n"
+	       "  reps=1              repetitions, one row each\n"
+	       "  warmup=1            unmeasured runs of the body before the first repetition\n");
+	print_kernel_keys();
+	return GUEST_STATUS_OK;
+}
+
+static const struct workload *find(const char *name)
+{
+	for (const struct workload *const *at = workloads_start; at < workloads_end; at++) {
+		if (!strcmp((*at)->name, name))
+			return *at;
+	}
+	die(GUEST_STATUS_USAGE, "workload=%s is unknown; workload=list shows what is there", name);
+}
+
+static void read_params(const struct workload *w)
+{
+	for (const struct param *p = w->params; p && p->name; p++) {
+		if (p->choices)
+			*p->value = cmdline_choice(p->name, p->def, p->choices);
+		else
+			*p->value = cmdline_number(p->name, p->def, p->min, p->max);
+	}
+}
+
+/* All of the workload's own parameters, then those of the kernel that are not at their default. */
+static void format_params(const struct workload *w, char *buf, size_t size)
+{
+	static const char *const kernel_keys[] = {"directmap", "pcid", "invpcid", "global", "nx",
+						  "smep",      "smap", "ad",	  "warmup"};
+	char value[32];
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (const struct param *p = w->params; p && p->name; p++) {
+		print_value(value, sizeof(value), p, *p->value);
+		n += snprintf(buf + n, size - n, "%s%s:%s", n ? ";" : "", p->name, value);
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(kernel_keys); i++) {
+		const char *given = cmdline_get(kernel_keys[i]);
+
+		if (given)
+			n += snprintf(buf + n, size - n, "%s%s:%s", n ? ";" : "", kernel_keys[i],
+				      given);
+	}
+	if (!n)
+		snprintf(buf, size, "-");
+}
+
+static void prepare(const struct workload *w)
+{
+	if (w->prepare)
+		w->prepare();
+}
+
+/* RDTSC and counts are read inside the markers, whose exits are then not in the figures. */
+static void measure(const struct workload *w, u64 ops, struct sample *s)
+{
+	struct counts before;
+	u64 start;
+
+	prepare(w);
+	outl(GUEST_PORT_MARK, GUEST_MARK_BODY_BEGIN);
+	before = counts;
+	start = rdtsc();
+	w->body(ops);
+	s->elapsed = rdtsc() - start;
+	s->counts.invlpg = counts.invlpg - before.invlpg;
+	s->counts.cr3 = counts.cr3 - before.cr3;
+	s->counts.invpcid = counts.invpcid - before.invpcid;
+	s->counts.pf = counts.pf - before.pf;
+	s->counts.pte = counts.pte - before.pte;
+	outl(GUEST_PORT_MARK, GUEST_MARK_BODY_END);
+	s->checksum = 0;
+	s->ok = w->check(ops, &s->checksum);
+
+	s->control = 0;
+	if (!w->control)
+		return;
+	prepare(w);
+	outl(GUEST_PORT_MARK, GUEST_MARK_CONTROL_BEGIN);
+	start = rdtsc();
+	w->control(ops);
+	s->control = rdtsc() - start;
+	outl(GUEST_PORT_MARK, GUEST_MARK_CONTROL_END);
+}
+
+static void print_row(const struct workload *w, const char *params, u64 rep, u64 ops,
+		      const struct sample *s)
+{
+	char control[24] = "";
+
+	if (w->control)
+		snprintf(control, sizeof(control), "%lu", s->control);
+	row(GUEST_ROW_PREFIX
+	    "workload=%s params=%s rep=%lu status=%s ops=%lu elapsed=%lu control=%s "
+	    "checksum=0x%lx g_invlpg=%lu g_cr3=%lu g_invpcid=%lu g_pf=%lu g_pte=%lu\n",
+	    w->name, params, rep, s->ok ? "ok" : "failed", ops, s->elapsed, control, s->checksum,
+	    s->counts.invlpg, s->counts.cr3, s->counts.invpcid, s->counts.pf, s->counts.pte);
+}
+
+int guest_main(void)
+{
+	const char *name = cmdline_get("workload");
+	const struct workload *w;
+	u64 reps = cmdline_number("reps", 1, 1, 100000);
+	u64 warmup = cmdline_number("warmup", 1, 0, 1000);
+	u64 ops = 0, first = 0;
+	int status = GUEST_STATUS_OK;
+	char params[512];
+
+	if (!name)
+		die(GUEST_STATUS_USAGE,
+		    "say workload=NAME on the command line; workload=list shows what is there");
+	if (!strcmp(name, "list"))
+		return list();
+	w = find(name);
+	read_params(w);
+	if (!w->run)
+		ops = cmdline_number("ops", w->ops, 1, w->ops_max);
+	cmdline_check();
+	if (w->run)
+		return w->run();
+
+	format_params(w, params, sizeof(params));
+	if (w->setup)
+		w->setup();
+	for (u64 i = 0; i < warmup; i++) {
+		prepare(w);
+		w->body(ops);
+	}
+	for (u64 rep = 1; rep <= reps; rep++) {
+		struct sample s;
+
+		measure(w, ops, &s);
+		if (rep == 1)
+			first = s.checksum;
+		if (s.checksum != first) {
+			printf("guest: repetition %lu has checksum 0x%lx, the first had 0x%lx\n",
+			       rep, s.checksum, first);
+			s.ok = false;
+		}
+		if (!s.ok)
+			status = GUEST_STATUS_FAILED;
+		print_row(w, params, rep, ops, &s);
+	}
+	return status;
+}
