@@ -221,7 +221,27 @@ static void be_strict(void)
 
 /* --------------------------------------------------------------------- run */
 
-/* Passes on what the console has not shown: each read gives one record, "level,...;text". */
+/* Formats "level,number,microseconds,flags;text" as the console would, if it has not shown it. */
+static void pass_kernel_record(const char *record)
+{
+	unsigned int level;
+	unsigned long long microseconds;
+	char line[1024];
+	const char *text = strchr(record, ';');
+	int size;
+
+	if (!text || sscanf(record, "%u,%*u,%llu", &level, &microseconds) != 2)
+		return;
+	if ((int)(level & 7) < console_level)
+		return;
+	text++;
+	size = snprintf(line, sizeof(line), "[%5llu.%06llu] %.*s\n", microseconds / 1000000,
+			microseconds % 1000000, (int)strcspn(text, "\n"), text);
+	if (size >= (int)sizeof(line))
+		size = sizeof(line) - 1;
+	send_packet(WIRE_KERNEL, line, size);
+}
+
 static void pass_kernel_log(void)
 {
 	char record[2048];
@@ -234,13 +254,7 @@ static void pass_kernel_log(void)
 		if (size <= 0)
 			return;
 		record[size] = '\0';
-		if ((atoi(record) & 7) >= console_level) {
-			char *text = strchr(record, ';');
-			char *end = text ? strchr(text, '\n') : NULL;
-
-			if (end)
-				send_packet(WIRE_KERNEL, text + 1, end - text);
-		}
+		pass_kernel_record(record);
 	}
 }
 

@@ -19,6 +19,7 @@
 #define IMAGE_STACK_TOP	  0x1000 /* offsets within the first block */
 #define IMAGE_GDT	  0x1000
 #define IMAGE_ENTRY	  0x1100 /* 8 bytes: gpa to jump to when everything is in place */
+#define IMAGE_SETUP_DATA  0x1200
 #define IMAGE_BOOT_PARAMS 0x2000
 #define IMAGE_CMDLINE	  0x3000
 #define IMAGE_CMDLINE_MAX 0x1000

@@ -14,6 +14,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -184,6 +185,7 @@ static void decompress(const struct decompressor *how, const unsigned char *data
 		die("cannot write %s: %s", path, strerror(errno));
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		die("cannot make a pipe: %s", strerror(errno));
+	signal(SIGPIPE, SIG_IGN);
 	pid = spawn_decompressor(how, pipe_fds[0], out);
 	close(pipe_fds[0]);
 	while (done < size) {
@@ -383,6 +385,23 @@ static void fill_boot_params(unsigned char *zero_page, uint64_t memory, uint64_t
 	}
 	put32(zero_page + 0x228, IMAGE_BASE + IMAGE_CMDLINE);
 	put32(zero_page + 0x238, IMAGE_CMDLINE_MAX - 1);
+	put64(zero_page + 0x250, IMAGE_BASE + IMAGE_SETUP_DATA);
+}
+
+/*
+ * A seed for the kernel's random numbers (boot.rst, SETUP_RNG_SEED).  Until it has one, Linux hashes
+ * its entropy pool anew for each of the thousands of random numbers that it wants while it boots.
+ * That this seed is no secret is the point: each run is to be like the one before.
+ */
+static void fill_setup_data(unsigned char *setup_data)
+{
+	const uint32_t type_rng_seed = 9;
+	static const char seed[32] = "Penumbra: the same in every run";
+
+	put64(setup_data, 0); /* no further node */
+	put32(setup_data + 8, type_rng_seed);
+	put32(setup_data + 12, sizeof(seed));
+	memcpy(setup_data + 16, seed, sizeof(seed));
 }
 
 /* SDM vol. 3A, 4.5.4: PML4 -> PDPT -> four page directories of 2 MiB pages, present and writable. */
@@ -415,6 +434,7 @@ static void fill_first_block(unsigned char *block, uint64_t entry, const char *a
 	memcpy(block, loader_start, loader_end - loader_start);
 	memcpy(block + IMAGE_GDT, gdt, sizeof(gdt));
 	put64(block + IMAGE_ENTRY, entry);
+	fill_setup_data(block + IMAGE_SETUP_DATA);
 	fill_boot_params(block + IMAGE_BOOT_PARAMS, memory, initrd_bytes);
 	if (strlen(append) >= IMAGE_CMDLINE_MAX)
 		die("the command line is longer than %d bytes", IMAGE_CMDLINE_MAX - 1);
@@ -464,8 +484,9 @@ static void write_image(const char *path, const unsigned char *first_block,
 	static const unsigned char zeroes[4096];
 	unsigned char *block = allocate(IMAGE_BLOCK);
 	unsigned char head[4096] = { 0 };
-	FILE *file = create_file(path);
+	uint64_t size = (1 + IMAGE_PADDING + payload_blocks) * (uint64_t)IMAGE_BLOCK;
 	uint64_t offset = sizeof(head);
+	FILE *file = create_file(path);
 
 	write_bytes(file, path, first_block, IMAGE_BLOCK);
 	for (uint64_t i = 0; i < IMAGE_PADDING; i++) {
@@ -487,14 +508,13 @@ static void write_image(const char *path, const unsigned char *first_block,
 	}
 	write_bytes(file, path, head, sizeof(head));
 	for (size_t i = 0; i < count; i++) {
-		uint64_t size = segments[i].file_size;
+		uint64_t bytes = segments[i].file_size;
 
-		write_bytes(file, path, segments[i].data, size);
-		write_bytes(file, path, zeroes, round_up(size, sizeof(zeroes)) - size);
+		write_bytes(file, path, segments[i].data, bytes);
+		write_bytes(file, path, zeroes, round_up(bytes, sizeof(zeroes)) - bytes);
 	}
-	/* Seeking leaves a hole: Bochs reads to the end of the file, which must be a whole block. */
-	if (fflush(file) || ftruncate(fileno(file), (1 + IMAGE_PADDING + payload_blocks) *
-							    (uint64_t)IMAGE_BLOCK) < 0)
+	/* The loader touches whole blocks, so there has to be file behind the last one. */
+	if (fflush(file) || ftruncate(fileno(file), size) < 0)
 		die("cannot write %s: %s", path, strerror(errno));
 	close_file(file, path);
 	free(block);
