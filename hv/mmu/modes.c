@@ -6,6 +6,8 @@
 
 const struct paging_ops *const paging_modes[] = {
 	&paging_shadow,
+	&paging_ssp,
+	&paging_hybrid,
 	&paging_nested,
 	NULL,
 };

@@ -8,6 +8,8 @@
 #include "paging.h"
 
 extern const struct paging_ops paging_shadow;
+extern const struct paging_ops paging_ssp;
+extern const struct paging_ops paging_hybrid;
 extern const struct paging_ops paging_nested;
 
 /*

@@ -116,6 +116,8 @@ struct paging_config {
 	bool prefault;	   /* ept: map memory as soon as it is pinned */
 	bool mtf;	   /* the CPU has the monitor trap flag and may use it */
 	u32 shadow_budget; /* shadow pages one VM may have */
+	u32 hybrid_threshold; /* trapped stores between sync points that open a table; may change */
+	u32 hybrid_quiet;     /* quiet sync points that close it again; may change */
 };
 
 struct paging_ops;

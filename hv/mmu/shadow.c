@@ -5,21 +5,25 @@
  * Reading order:
  *   1. entries and the lists they are on
  *   2. shadow pages: find, make, free, and the guard on the guest tables behind them
- *   3. one entry: make it, bring it in step
+ *   3. one entry: make it, bring it in step; a whole table; everything that changed
  *   4. the guest touches memory: fault
  *   5. the guest changes roots and modes, and flushes
  *   6. the guest stores into a table: emulated, or through a window
  *   7. the host's side: unmap, reclaim, audit, birth and death
  *
+ * A guest table is guarded (its frame is mapped read-only, each store to it traps and is carried
+ * over at once) or open (the guest writes to it unseen and the shadow catches up at the guest's
+ * next TLB flush). The policy decides which: see struct shadow_policy.
+ *
  * Two statements hold whenever the guest runs and carry all the rest:
- *   - an entry is live only if the guest entry it was made from is present, accessed and without
- *     reserved bits; it is writable only if that entry is dirty and grants writing, and the frame
- *     is no guarded table;
+ *   - a live entry was made from a guest entry that was present, accessed and without reserved
+ *     bits; it is writable only if that entry was dirty and granted writing, and the frame is no
+ *     guarded table. For a guarded table "was" is "is"; for an open one it may be as old as the
+ *     last sync point, which no guest can tell from a TLB;
  *   - what hardware may have cached is a live entry, or one that was live since the guest last
  *     flushed it (the guest's business), or is covered by a flush owed before the next entry
  *     (ours: paging.flush_gen, paging_vcpu.flush).
  */
-#include "modes.h"
 #include "shadow.h"
 
 /* A table frame that was written this often without being walked is a table no longer. */
@@ -282,21 +286,48 @@ static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int 
 	sp->live[i >> 6] &= ~(1ULL << (i & 63));
 }
 
-/* Must frame @gfn stay read-only, or its 2 MiB or 1 GiB block stay unmapped as a whole? */
-static bool is_guarded(struct gmem_slot *slot, gfn_t gfn, int level)
+/* May the guest write to table frame @gfn without a trap? @info is of the 4 KiB frame. */
+static bool is_open(struct shadow *sh, const struct gfn_info *info)
 {
-	return gmem_info(slot, gfn, level)->tables;
+	return info->tables && sh->page[info->tables].open;
 }
 
-/* Frame @gfn becomes a guest table: nothing may write to it unseen from here on. */
+/* Must frame @gfn stay read-only, or its 2 MiB or 1 GiB block stay unmapped as a whole? */
+static bool is_guarded(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn, int level)
+{
+	struct gfn_info *info = gmem_info(slot, gfn, level);
+
+	return info->tables && !(level == 1 && is_open(sh, info));
+}
+
+/* Take rights from every live entry that maps the frame: PTE_W, or PTE_D to see the next store. */
+static bool rmap_clear(struct shadow *sh, struct gfn_info *info, u64 bit)
+{
+	bool any = false;
+	u32 id;
+
+	for (id = info->rmap; id; id = entry_link(sh, id)->next) {
+		u64 *spte = entry_spte(sh, id);
+
+		if ((*spte & PTE_W) && (*spte & bit)) {
+			spte_write(sh, spte, *spte & ~bit);
+			any = true;
+		}
+	}
+	return any;
+}
+
+/*
+ * Frame @gfn becomes a guest table: from here on the guest's stores to it trap, or leave a mark.
+ * The flush is owed also where no live entry was writable: hardware may still hold a writable
+ * translation that the guest has unmapped but not flushed, and a store through it would not show.
+ */
 static void guard(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn)
 {
 	u32 id, next;
 	int level;
 
-	for (id = gmem_info(slot, gfn, 1)->rmap; id; id = entry_link(sh, id)->next)
-		if (*entry_spte(sh, id) & PTE_W)
-			spte_write(sh, entry_spte(sh, id), *entry_spte(sh, id) & ~PTE_W);
+	rmap_clear(sh, gmem_info(slot, gfn, 1), sh->policy->born_open ? PTE_D : PTE_W);
 	for (level = 2; level <= 3; level++) {
 		struct gfn_info *block = gmem_info(slot, gfn, level);
 
@@ -306,10 +337,6 @@ static void guard(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn)
 		}
 		block->tables++;
 	}
-	/*
-	 * Also where no live entry was writable: hardware may still hold a writable translation
-	 * that the guest has unmapped but not flushed, and the store through it would not trap.
-	 */
 	sh->pg->flush_gen++;
 }
 
@@ -317,6 +344,37 @@ static void unguard(struct gmem_slot *slot, gfn_t gfn)
 {
 	gmem_info(slot, gfn, 2)->tables--;
 	gmem_info(slot, gfn, 3)->tables--;
+}
+
+static u32 *open_list(struct shadow *sh, struct shadow_page *sp)
+{
+	return &sh->open[sp->role.level > 1];
+}
+
+static void sp_open(struct shadow *sh, struct shadow_page *sp)
+{
+	u32 *head = open_list(sh, sp), id = sp_id(sh, sp);
+
+	sp->open = true;
+	sp->quiet = 0;
+	sp->open_prev = 0;
+	sp->open_next = *head;
+	if (*head)
+		sh->page[*head].open_prev = id;
+	*head = id;
+	sh->nr_open++;
+}
+
+static void sp_close(struct shadow *sh, struct shadow_page *sp)
+{
+	if (sp->open_prev)
+		sh->page[sp->open_prev].open_next = sp->open_next;
+	else
+		*open_list(sh, sp) = sp->open_next;
+	if (sp->open_next)
+		sh->page[sp->open_next].open_prev = sp->open_prev;
+	sp->open = false;
+	sh->nr_open--;
 }
 
 static void count_tables(struct shadow *sh)
@@ -341,6 +399,8 @@ static void sp_free(struct shadow *sh, struct shadow_page *sp)
 		struct gmem_slot *slot = gmem_slot(sh->pg->mem, sp->gfn);
 		struct gfn_info *info = gmem_info(slot, sp->gfn, 1);
 
+		if (sp->open)
+			sp_close(sh, sp);
 		for (at = &info->tables; *at != id; at = &sh->page[*at].next_table)
 			;
 		*at = sp->next_table;
@@ -431,6 +491,8 @@ static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_rol
 
 		if (!info->tables)
 			guard(sh, slot, gfn);
+		if (info->tables ? is_open(sh, info) : sh->policy->born_open)
+			sp_open(sh, sp);
 		sp->next_table = info->tables;
 		info->tables = id;
 	} else {
@@ -514,9 +576,12 @@ static u64 leaf_spte(struct shadow_page *sp, u64 gpte, unsigned int acc, hpa_t h
 static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, u64 spte, u64 gpte,
 		     struct gmem_slot *slot, gfn_t gfn)
 {
+	struct gfn_info *info = gmem_info(slot, gfn, sp->role.level);
 	struct spte_link *link = link_at(sp, i);
 	u64 old = sp->spt[i];
 
+	if (info->tables) /* only open tables are writable: hardware marks the next store */
+		spte &= ~PTE_D;
 	if (is_live(sp, i)) {
 		if (spte_is_leaf(old, sp->role.level) && leaf_gfn(sp, i) == gfn) {
 			link->gpte = gpte;
@@ -528,7 +593,7 @@ static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, 
 		entry_clear(sh, sp, i);
 	}
 	link->gpte = gpte;
-	list_insert(sh, &gmem_info(slot, gfn, sp->role.level)->rmap, entry_id(sh, sp, i));
+	list_insert(sh, &info->rmap, entry_id(sh, sp, i));
 	sp->live[i >> 6] |= 1ULL << (i & 63);
 	spte_write(sh, &sp->spt[i], spte);
 	return old;
@@ -589,12 +654,121 @@ static void sync_entry(struct shadow *sh, struct shadow_page *sp, unsigned int i
 		goto drop;
 	leaf_set(sh, sp, i,
 		 leaf_spte(sp, gpte, sp->role.access & pte_access(gpte), host & GMEM_HPA,
-			   is_guarded(slot, gfn, 1)),
+			   is_guarded(sh, slot, gfn, 1)),
 		 gpte, slot, gfn);
 	return;
 drop:
 	if (is_live(sp, i))
 		entry_clear(sh, sp, i);
+}
+
+/* The guest table itself; a shadowed frame is in a slot and pinned. */
+static const u64 *table_of(struct shadow *sh, gfn_t gfn)
+{
+	struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
+
+	return phys_to_virt(slot->host[gfn - slot->base] & GMEM_HPA);
+}
+
+/* Bring every live entry made from a guest table in step with it. */
+static void sync_table(struct shadow *sh, struct gfn_info *info, const u64 *table)
+{
+	unsigned int i;
+	u32 id;
+
+	count(sh->pg->count, tables_scanned);
+	for_each_table(sh, info, id) {
+		sh->page[id].filled = false;
+		for_each_present(&sh->page[id], i) {
+			count(sh->pg->count, entries_compared);
+			sync_entry(sh, &sh->page[id], i, READ_ONCE(table[i]));
+		}
+	}
+}
+
+/*
+ * A sync point looks at open tables only, and at their entries only if one of the entries through
+ * which the guest can write to the table is marked dirty: it costs what changed, not what exists.
+ * The mark is taken off with a full flush owed, because hardware that has the mark cached would
+ * not set it again. Returns whether that flush is owed.
+ */
+static bool sync_open(struct shadow *sh, u32 list, bool may_close)
+{
+	bool flush = false;
+	u32 id, next, other;
+
+	for (id = sh->open[list]; id; id = next) {
+		struct shadow_page *sp = &sh->page[id];
+		gfn_t gfn = sp->gfn;
+		struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
+		struct gfn_info *info = gmem_info(slot, gfn, 1);
+		bool close = false;
+
+		/* Only shadow pages of the same frame can leave the list below. */
+		for (next = sp->open_next; next && sh->page[next].gfn == gfn;)
+			next = sh->page[next].open_next;
+		if (rmap_clear(sh, info, PTE_D)) {
+			flush = true;
+			for_each_table(sh, info, other)
+				sh->page[other].quiet = 0;
+			if (still_table(sh, info))
+				sync_table(sh, info, table_of(sh, gfn));
+			continue;
+		}
+		if (!may_close)
+			continue;
+		for_each_table(sh, info, other)
+			close |= sh->policy->closes(&sh->pg->cfg, ++sh->page[other].quiet);
+		if (!close)
+			continue;
+		for_each_table(sh, info, other)
+			sp_close(sh, &sh->page[other]);
+		flush |= rmap_clear(sh, info, PTE_W);
+	}
+	return flush;
+}
+
+/* The guest flushed everything, or changed what its tables mean. */
+static bool sync_all(struct shadow *sh, bool may_close)
+{
+	bool flush = false;
+
+	sh->sync_points++;
+	if (sh->nr_open) {
+		flush = sync_open(sh, 1, may_close);
+		flush |= sync_open(sh, 0, may_close);
+	}
+	return flush;
+}
+
+/* The guest flushed one address: bring the entries that lead to it in step. */
+static void sync_path(struct shadow *sh, struct shadow_page *sp, gva_t gva)
+{
+	for (;;) {
+		unsigned int i = pt_index(gva, sp->role.level);
+
+		if (sp->role.direct || !is_live(sp, i))
+			return;
+		count(sh->pg->count, entries_compared);
+		sync_entry(sh, sp, i, READ_ONCE(table_of(sh, sp->gfn)[i]));
+		if (!is_live(sp, i) || spte_is_leaf(sp->spt[i], sp->role.level))
+			return;
+		sp = child_of(sh, sp, i);
+	}
+}
+
+/* Fill the leaf table around a hidden fault: what the guest has touched before is mapped again. */
+static void fill_around(struct shadow *sh, struct shadow_page *sp)
+{
+	const u64 *table = table_of(sh, sp->gfn);
+	unsigned int i;
+
+	if (sp->filled)
+		return;
+	sp->filled = true;
+	for (i = 0; i < 512; i++)
+		if (!is_live(sp, i))
+			sync_entry(sh, sp, i, READ_ONCE(table[i]));
 }
 
 /* ---- 4. the guest touches memory ---- */
@@ -622,7 +796,26 @@ static bool block_fits(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn, u64
 {
 	return level <= sh->pg->cfg.shadow_max_level &&
 	       (host & (level == 2 ? GMEM_2M | GMEM_1G : GMEM_1G)) &&
-	       !is_guarded(slot, gfn, level);
+	       !is_guarded(sh, slot, gfn, level);
+}
+
+/* A store hits a guarded frame: may it, and those that follow, go on unseen? */
+static bool let_write(struct shadow *sh, struct gfn_info *info)
+{
+	struct shadow_page *head = &sh->page[info->tables];
+	u32 id;
+
+	if (!still_table(sh, info))
+		return true;
+	if (head->sync_seen != sh->sync_points) {
+		head->sync_seen = sh->sync_points;
+		head->trapped = 0;
+	}
+	if (!sh->policy->opens(&sh->pg->cfg, ++head->trapped))
+		return false;
+	for_each_table(sh, info, id)
+		sp_open(sh, &sh->page[id]);
+	return true;
 }
 
 /* Map what @w found, from the root down; true if a live entry changed its meaning. */
@@ -654,7 +847,7 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 	}
 	gfn &= ~(pt_level_pages(level) - 1);
 	hpa &= ~((pt_level_pages(level) << 12) - 1);
-	spte = leaf_spte(sp, gpte, w->access, hpa, is_guarded(slot, gfn, level));
+	spte = leaf_spte(sp, gpte, w->access, hpa, is_guarded(sh, slot, gfn, level));
 	if (through_window) {
 		spte |= PTE_W | PTE_D;
 		/* A user page that only CR0.WP=0 makes writable must not open for user mode. */
@@ -662,12 +855,14 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 			spte &= ~PTE_U;
 	}
 	changed |= leaf_set(sh, sp, i, spte, gpte, slot, gfn);
+	if (sh->policy->fill && level == 1 && !sp->role.direct)
+		fill_around(sh, sp);
 	*wrote = before != sh->pg->count->v[CNT_sptes_written];
 	return changed;
 }
 
-static enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
-				 struct paging_result *res)
+enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
+			  struct paging_result *res)
 {
 	struct walk_for want = {
 		.gva = f->gva,
@@ -702,7 +897,7 @@ static enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fau
 		/* Only CR0.WP=0 lets it write here: no entry can say "supervisor only". */
 		bool odd = (w.access & (ACC_U | ACC_W)) == ACC_U;
 
-		if (odd || (info->tables && still_table(sh, info))) {
+		if (odd || (is_guarded(sh, slot, w.gfn, 1) && !let_write(sh, info))) {
 			res->gpa = w.gfn << 12 | (f->gva & ~PAGE_MASK);
 			return VERDICT_EMULATE;
 		}
@@ -767,17 +962,23 @@ static enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_res
 	return VERDICT_RETRY;
 }
 
-static enum verdict shadow_prepare(struct paging_vcpu *pv, struct paging_result *res)
+enum verdict shadow_prepare(struct paging_vcpu *pv, struct paging_result *res)
 {
 	return take_root(pv, pv->cr3, res);
 }
 
-static enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res)
+enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res)
 {
 	bool keep = (pv->cr4 & PG_CR4_PCIDE) && (value & PG_CR3_NOFLUSH);
 	enum verdict v;
 
 	value &= ~PG_CR3_NOFLUSH;
+	/*
+	 * Also where the guest keeps its TLB: another PCID may never have cached what the shadow
+	 * still has. Where nothing changed this finds nothing and flushes nothing.
+	 */
+	if (sync_all(shadow_of(pv->pg), !keep))
+		pv->flush |= FLUSH_CONTEXT;
 	v = take_root(pv, value, res);
 	if (v != VERDICT_RETRY)
 		return v;
@@ -787,8 +988,9 @@ static enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct pa
 	return VERDICT_RETRY;
 }
 
-static void shadow_set_mode(struct paging_vcpu *pv)
+void shadow_set_mode(struct paging_vcpu *pv)
 {
+	sync_all(shadow_of(pv->pg), true);
 	drop_root(pv);
 	pv->flush |= FLUSH_CONTEXT;
 }
@@ -799,24 +1001,35 @@ static void shadow_set_mode(struct paging_vcpu *pv)
  * changed since the last full flush may be cached for other addresses, and so may the pieces of a
  * large guest page that the guest takes for one translation: then flush all.
  */
-static void shadow_invlpg(struct paging_vcpu *pv, gva_t gva)
+void shadow_invlpg(struct paging_vcpu *pv, gva_t gva)
 {
-	if (vcpu_of(pv)->upper_seen != shadow_of(pv->pg)->upper_gen)
+	struct shadow *sh = shadow_of(pv->pg);
+	struct shadow_vcpu *sv = vcpu_of(pv);
+
+	if (sh->nr_open) {
+		if (sync_open(sh, 1, false))
+			pv->flush |= FLUSH_CONTEXT;
+		if (sv->root)
+			sync_path(sh, &sh->page[sv->root], gva);
+	}
+	if (sv->upper_seen != sh->upper_gen)
 		pv->flush |= FLUSH_CONTEXT;
 	else
 		flush_addr(pv, gva);
 }
 
-static void shadow_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva)
+void shadow_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva)
 {
-	(void)pcid; /* INVVPID reaches every PCID of a VPID: more than asked for is allowed */
-	if (type == INVPCID_ADDR)
+	/* INVVPID reaches every PCID of a VPID: more than asked for is allowed. */
+	if (type == INVPCID_ADDR && pcid == (pv->cr4 & PG_CR4_PCIDE ? pv->cr3 & 0xfff : 0)) {
 		shadow_invlpg(pv, gva);
-	else
-		pv->flush |= FLUSH_CONTEXT;
+		return;
+	}
+	sync_all(shadow_of(pv->pg), true);
+	pv->flush |= FLUSH_CONTEXT;
 }
 
-static void shadow_enter(struct paging_vcpu *pv)
+void shadow_enter(struct paging_vcpu *pv)
 {
 	if (pv->flush_gen != pv->pg->flush_gen) {
 		pv->flush_gen = pv->pg->flush_gen;
@@ -828,14 +1041,7 @@ static void shadow_enter(struct paging_vcpu *pv)
 
 /* ---- 6. stores into tables ---- */
 
-static const u64 *table_of(struct shadow *sh, gfn_t gfn)
-{
-	struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
-
-	return phys_to_virt(slot->host[gfn - slot->base] & GMEM_HPA);
-}
-
-static void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
+void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
 {
 	struct shadow *sh = shadow_of(pv->pg);
 	gfn_t gfn = gpa >> 12;
@@ -860,7 +1066,7 @@ static void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
  * guest can tell from a TLB: its next flush is an exit and finds the window closed. An
  * instruction that writes to several tables opens one after the other.
  */
-static void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)
+void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)
 {
 	struct shadow_vcpu *sv = vcpu_of(pv);
 
@@ -877,9 +1083,7 @@ static void close_window(struct shadow *sh, gfn_t gfn)
 {
 	struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
 	struct gfn_info *info;
-	const u64 *table;
 	u32 id, next;
-	unsigned int i;
 
 	if (!slot) /* its memory was taken away meanwhile */
 		return;
@@ -890,18 +1094,11 @@ static void close_window(struct shadow *sh, gfn_t gfn)
 			entry_clear(sh, entry_page(sh, id), id & 511);
 	}
 	sh->pg->flush_gen++;
-	if (!info->tables)
-		return;
-	table = table_of(sh, gfn);
-	count(sh->pg->count, tables_scanned);
-	for_each_table(sh, info, id)
-		for_each_present(&sh->page[id], i) {
-			count(sh->pg->count, entries_compared);
-			sync_entry(sh, &sh->page[id], i, READ_ONCE(table[i]));
-		}
+	if (info->tables)
+		sync_table(sh, info, table_of(sh, gfn));
 }
 
-static void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault)
+void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault)
 {
 	struct shadow_vcpu *sv = vcpu_of(pv);
 
@@ -915,7 +1112,7 @@ static void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *faul
 
 /* ---- 7. the host's side ---- */
 
-static void shadow_unmap(struct paging *pg, gfn_t base, u64 npages)
+void shadow_unmap(struct paging *pg, gfn_t base, u64 npages)
 {
 	struct shadow *sh = shadow_of(pg);
 	struct shadow_vcpu *sv;
@@ -946,7 +1143,7 @@ static void shadow_unmap(struct paging *pg, gfn_t base, u64 npages)
 	pg->flush_gen++;
 }
 
-static unsigned int shadow_reclaim(struct paging *pg, unsigned int pages)
+unsigned int shadow_reclaim(struct paging *pg, unsigned int pages)
 {
 	struct shadow *sh = shadow_of(pg);
 	unsigned int got = 0;
@@ -958,7 +1155,7 @@ static unsigned int shadow_reclaim(struct paging *pg, unsigned int pages)
 	return got;
 }
 
-static int shadow_vm_init(struct paging *pg)
+int shadow_vm_init(struct paging *pg, const struct shadow_policy *policy)
 {
 	u32 budget = pg->cfg.shadow_budget, id;
 	struct shadow *sh;
@@ -969,6 +1166,7 @@ static int shadow_vm_init(struct paging *pg)
 	if (!sh)
 		return -ENOMEM;
 	sh->pg = pg;
+	sh->policy = policy;
 	sh->budget = budget;
 	for (id = budget; id; id--) {
 		sh->page[id].next_hash = sh->free;
@@ -978,7 +1176,7 @@ static int shadow_vm_init(struct paging *pg)
 	return 0;
 }
 
-static void shadow_vm_free(struct paging *pg)
+void shadow_vm_free(struct paging *pg)
 {
 	struct shadow *sh = shadow_of(pg);
 
@@ -988,7 +1186,7 @@ static void shadow_vm_free(struct paging *pg)
 	pg->state = NULL;
 }
 
-static int shadow_vcpu_init(struct paging_vcpu *pv)
+int shadow_vcpu_init(struct paging_vcpu *pv)
 {
 	struct shadow *sh = shadow_of(pv->pg);
 	struct shadow_vcpu *sv = shim_zalloc(sizeof(*sv));
@@ -1005,7 +1203,7 @@ static int shadow_vcpu_init(struct paging_vcpu *pv)
 	return 0;
 }
 
-static void shadow_vcpu_free(struct paging_vcpu *pv)
+void shadow_vcpu_free(struct paging_vcpu *pv)
 {
 	struct shadow *sh = shadow_of(pv->pg);
 	struct shadow_vcpu *sv = vcpu_of(pv), **at;
@@ -1032,7 +1230,8 @@ static const char *audit_entry(struct shadow *sh, struct shadow_page *sp, unsign
 	if (!sp->role.direct) {
 		u64 ignored = pte_is_leaf(gpte, level) ? GPTE_IGNORED : GPTE_IGNORED_UPPER;
 
-		now = table_of(sh, sp->gfn)[i];
+		if (!sp->open) /* an open table may be ahead until the next sync point */
+			now = table_of(sh, sp->gfn)[i];
 		if ((now ^ gpte) & ~(ignored | PTE_D))
 			return "the guest entry has changed";
 		if (!(now & PTE_P) || !(now & PTE_A))
@@ -1047,7 +1246,7 @@ static const char *audit_entry(struct shadow *sh, struct shadow_page *sp, unsign
 			return "it maps a frame outside guest memory";
 		host = slot->host[gfn - slot->base];
 		want = leaf_spte(sp, now, sp->role.access & pte_access(now), host & GMEM_HPA,
-				 is_guarded(slot, gfn, level));
+				 is_guarded(sh, slot, gfn, level));
 		if ((spte & PTE_W) && !(want & PTE_W))
 			return "it is writable and must not be";
 		if ((spte ^ want) & ~(PTE_A | PTE_D | PTE_W))
@@ -1065,7 +1264,7 @@ static const char *audit_entry(struct shadow *sh, struct shadow_page *sp, unsign
 	return NULL;
 }
 
-static u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size)
+u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size)
 {
 	struct shadow *sh = shadow_of(pv->pg);
 	u64 wrong = 0;
@@ -1085,26 +1284,3 @@ static u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size)
 		}
 	return wrong;
 }
-
-const struct paging_ops paging_shadow = {
-	.name = "shadow",
-	.summary = "traditional shadow paging: every guest page table is write-protected",
-	.traps = TRAP_CR3 | TRAP_INVLPG | TRAP_PF | TRAP_MODE,
-	.vm_init = shadow_vm_init,
-	.vm_free = shadow_vm_free,
-	.vcpu_init = shadow_vcpu_init,
-	.vcpu_free = shadow_vcpu_free,
-	.prepare = shadow_prepare,
-	.fault = shadow_fault,
-	.load_cr3 = shadow_load_cr3,
-	.set_mode = shadow_set_mode,
-	.invlpg = shadow_invlpg,
-	.invpcid = shadow_invpcid,
-	.pt_write = shadow_pt_write,
-	.open_window = shadow_open_window,
-	.leave = shadow_leave,
-	.unmap = shadow_unmap,
-	.enter = shadow_enter,
-	.reclaim = shadow_reclaim,
-	.audit = shadow_audit,
-};

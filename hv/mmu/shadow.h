@@ -52,19 +52,42 @@ struct shadow_page {
 	u32 parents;		   /* entries that point here */
 	u32 in_use;		   /* vCPUs whose root this is */
 	u32 writes;		   /* trapped stores since it was last seen in use */
+	u32 trapped;		   /* trapped stores since the sync point sync_seen */
+	u32 sync_seen;
+	u32 quiet;		   /* sync points in a row that found an open table unchanged */
+	bool open;		   /* the guest may write to the table unseen */
+	bool filled;		   /* entries around a hidden fault were looked at since it changed */
+	u32 open_prev, open_next;  /* in shadow.open[] */
 	u32 next_table;		   /* next shadow page of the same guest frame */
 	u32 next_hash;
 	u32 older, newer;	   /* order of last use */
 };
 
+/*
+ * When a table opens to unseen writes and when it closes again: all that tells strict, lazy and
+ * hybrid shadowing apart.
+ */
+struct shadow_policy {
+	bool born_open; /* a new table starts open */
+	bool fill;	/* a hidden fault fills the leaf table around it */
+	/* A store was trapped, the @trapped-th since the last sync point: open the table? */
+	bool (*opens)(const struct paging_config *cfg, u32 trapped);
+	/* An open table was unchanged at @quiet sync points in a row: close it? */
+	bool (*closes)(const struct paging_config *cfg, u32 quiet);
+};
+
 struct shadow {
 	struct paging *pg;
+	const struct shadow_policy *policy;
 	u32 budget;		 /* shadow pages there may be */
 	u32 used;		 /* shadow pages there are */
 	u32 free;		 /* unused numbers, linked through next_hash */
 	u32 oldest, newest;	 /* shadow pages by last use */
 	u32 orphans;		 /* pages below the root that nothing points to */
 	u32 upper_gen;		 /* grows when an upper entry loses its meaning */
+	u32 sync_points;	 /* full synchronisations so far */
+	u32 open[2];		 /* open shadow pages: [0] of leaf tables, [1] of upper ones */
+	u32 nr_open;
 	struct shadow_vcpu *vcpus;
 	u32 hash[SHADOW_HASH];
 	struct shadow_page page[]; /* [1] to [budget] */
@@ -78,5 +101,43 @@ struct shadow_vcpu {
 	u32 nr_windows;
 	gfn_t window[SHADOW_WINDOWS];
 };
+
+/**
+ * shadow_vm_init() - make the shadow of a VM
+ * @pg: the VM's translation; cfg.shadow_budget is 16 to 2^20 pages
+ * @policy: when tables open and close
+ *
+ * Return: 0, -EINVAL for a budget out of range, -ENOMEM.
+ */
+int shadow_vm_init(struct paging *pg, const struct shadow_policy *policy);
+
+/* The slots of struct paging_ops that all shadow modes share; see paging.h. */
+void shadow_vm_free(struct paging *pg);
+int shadow_vcpu_init(struct paging_vcpu *pv);
+void shadow_vcpu_free(struct paging_vcpu *pv);
+enum verdict shadow_prepare(struct paging_vcpu *pv, struct paging_result *res);
+enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
+			  struct paging_result *res);
+enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res);
+void shadow_set_mode(struct paging_vcpu *pv);
+void shadow_invlpg(struct paging_vcpu *pv, gva_t gva);
+void shadow_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva);
+void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len);
+void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
+void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault);
+void shadow_unmap(struct paging *pg, gfn_t base, u64 npages);
+void shadow_enter(struct paging_vcpu *pv);
+unsigned int shadow_reclaim(struct paging *pg, unsigned int pages);
+u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size);
+
+/* A mode of the shadow family differs from the others in its name, its policy and nothing else. */
+#define SHADOW_MODE_OPS(init)                                                                      \
+	.traps = TRAP_CR3 | TRAP_INVLPG | TRAP_PF | TRAP_MODE, .vm_init = (init),                  \
+	.vm_free = shadow_vm_free, .vcpu_init = shadow_vcpu_init, .vcpu_free = shadow_vcpu_free,   \
+	.prepare = shadow_prepare, .fault = shadow_fault, .load_cr3 = shadow_load_cr3,             \
+	.set_mode = shadow_set_mode, .invlpg = shadow_invlpg, .invpcid = shadow_invpcid,           \
+	.pt_write = shadow_pt_write, .open_window = shadow_open_window, .leave = shadow_leave,     \
+	.unmap = shadow_unmap, .enter = shadow_enter, .reclaim = shadow_reclaim,                   \
+	.audit = shadow_audit
 
 #endif
