@@ -129,6 +129,7 @@ WORKLOAD(pt_update) = {
 	.ops_max = 1ul << 32,
 	.setup = setup,
 	.prepare = prepare,
+	.prepare_control = prepare,
 	.body = body,
 	.control = control,
 	.check = check,

@@ -104,10 +104,10 @@ static void format_params(const struct workload *w, char *buf, size_t size)
 		snprintf(buf, size, "-");
 }
 
-static void prepare(const struct workload *w)
+static void call(void (*fn)(void))
 {
-	if (w->prepare)
-		w->prepare();
+	if (fn)
+		fn();
 }
 
 /* RDTSC and counts are read inside the markers, whose exits are then not in the figures. */
@@ -116,7 +116,7 @@ static void measure(const struct workload *w, u64 ops, struct sample *s)
 	struct counts before;
 	u64 start;
 
-	prepare(w);
+	call(w->prepare);
 	outl(GUEST_PORT_MARK, GUEST_MARK_BODY_BEGIN);
 	before = counts;
 	start = rdtsc();
@@ -134,7 +134,7 @@ static void measure(const struct workload *w, u64 ops, struct sample *s)
 	s->control = 0;
 	if (!w->control)
 		return;
-	prepare(w);
+	call(w->prepare_control);
 	outl(GUEST_PORT_MARK, GUEST_MARK_CONTROL_BEGIN);
 	start = rdtsc();
 	w->control(ops);
@@ -180,10 +180,9 @@ int guest_main(void)
 		return w->run();
 
 	format_params(w, params, sizeof(params));
-	if (w->setup)
-		w->setup();
+	call(w->setup);
 	for (u64 i = 0; i < warmup; i++) {
-		prepare(w);
+		call(w->prepare);
 		w->body(ops);
 	}
 	for (u64 rep = 1; rep <= reps; rep++) {

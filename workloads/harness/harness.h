@@ -5,8 +5,8 @@
  * time, the control loop, the row.
  *
  * A run is: setup() once; `warmup` times prepare() and body(); then per repetition prepare(),
- * markers around body(), check(), prepare(), markers around control(). The control does what the
- * body does except for the thing that is measured.
+ * markers around body(), check(), prepare_control(), markers around control(). The control does
+ * what the body does except for the thing that is measured.
  */
 #ifndef GUEST_HARNESS_H
 #define GUEST_HARNESS_H
@@ -38,7 +38,8 @@ struct param {
  * @ops: default number of operations in one repetition
  * @ops_max: largest value of ops=
  * @setup: once; may be NULL
- * @prepare: back to the initial state before each body and control; may be NULL
+ * @prepare: back to the initial state before each body; may be NULL
+ * @prepare_control: the same before each control; may be NULL
  * @body: run so many operations
  * @control: the same loop without the measured thing; NULL where there is none (then the row has
  *	an empty control)
@@ -52,6 +53,7 @@ struct workload {
 	u64 ops, ops_max;
 	void (*setup)(void);
 	void (*prepare)(void);
+	void (*prepare_control)(void);
 	void (*body)(u64 ops);
 	void (*control)(u64 ops);
 	bool (*check)(u64 ops, u64 *checksum);

@@ -199,8 +199,10 @@ void *frame_alloc_contig(u64 bytes)
 	if (!low_fits(bytes))
 		out_of_memory();
 	pa = take_low(bytes);
-	for (u64 at = pa; at < pa + bytes; at += PAGE_SIZE)
+	for (u64 at = pa; at < pa + bytes; at += PAGE_SIZE) {
+		frames[pfn(at)].refs = 1;
 		zero_page(at);
+	}
 	return (void *)pa;
 }
 

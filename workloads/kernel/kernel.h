@@ -272,7 +272,7 @@ struct region {
 	u64 prot;      /* PTE_W, PTE_NX */
 	bool large;    /* backed by 2 MiB pages */
 	bool borrowed; /* frames belong to somebody else (shared text): never freed, never COW */
-	u64 backing;   /* borrowed: physical address of the first byte */
+	u64 backing; /* not 0: content comes from here (a file in memory); private where writable */
 };
 
 #define MM_REGIONS 24
@@ -426,6 +426,16 @@ struct mm *mm_fork(struct mm *from);
 struct region *mm_add_region(struct mm *mm, u64 start, u64 bytes, u64 prot, bool large);
 
 /**
+ * mm_add_file() - declare a range that starts with the content of a file
+ * @mm: the address space
+ * @start: page aligned
+ * @file: the file: frames of frame_alloc_contig()
+ * @bytes: its length, rounded up to pages
+ * @prot: with PTE_W the pages are private copies, made when they are written
+ */
+void mm_add_file(struct mm *mm, u64 start, const void *file, u64 bytes, u64 prot);
+
+/**
  * mm_map_now() - back a declared range with zeroed frames without waiting for faults
  * @mm: the address space
  * @start: first address
@@ -509,7 +519,7 @@ extern bool (*pf_hook)(struct regs *regs, u64 va);
 
 /* ---- processes (proc.c) ---- */
 
-enum proc_state { PROC_FREE, PROC_READY, PROC_WAITING, PROC_ZOMBIE };
+enum proc_state { PROC_FREE, PROC_READY, PROC_RUNNING, PROC_WAITING, PROC_ZOMBIE };
 
 /**
  * struct proc - a process: its frame, its memory, its place in the family
@@ -521,6 +531,7 @@ struct proc {
 	u32 pid, parent;
 	u64 code; /* exit code */
 	u64 entry;
+	struct proc *next; /* READY: the one after it in the queue */
 };
 
 #define MAX_PROCS 130
@@ -539,7 +550,7 @@ extern struct proc *current;
 struct proc *proc_new(struct mm *mm, u64 entry, u64 a, u64 b, u64 c);
 
 /**
- * proc_restart() - set a process to the start of a function again
+ * proc_restart() - set a process to the start of a function again, and let it run
  * @p: the process
  * @entry: a user_code function
  * @a: first argument
@@ -549,10 +560,11 @@ struct proc *proc_new(struct mm *mm, u64 entry, u64 a, u64 b, u64 c);
 void proc_restart(struct proc *p, u64 entry, u64 a, u64 b, u64 c);
 
 /**
- * proc_run() - run processes until one without a parent exits
+ * proc_run() - run ring 3 until no process is left that could run
  * @p: the one to start with
  *
- * Return: its exit code. It stays a zombie with its memory, for proc_restart() or proc_free().
+ * Return: its exit code. A process without a parent stays a zombie with its memory, for
+ * proc_restart() or proc_free().
  */
 u64 proc_run(struct proc *p);
 
@@ -577,6 +589,11 @@ int user_probe(struct proc *p, enum user_access kind, u64 va);
  * sys_hook - a workload's own system call (SYS_HOOK)
  */
 extern u64 (*sys_hook)(u64 a, u64 b, u64 c);
+
+/**
+ * exec_hook - what a new program finds mapped besides its text and stack
+ */
+extern void (*exec_hook)(struct mm *mm);
 
 /* System calls, for user code. */
 static always_inline u64 syscall(u64 nr, u64 a, u64 b, u64 c)

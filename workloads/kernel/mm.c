@@ -216,16 +216,19 @@ struct region *mm_add_region(struct mm *mm, u64 start, u64 bytes, u64 prot, bool
 	return r;
 }
 
+void mm_add_file(struct mm *mm, u64 start, const void *file, u64 bytes, u64 prot)
+{
+	struct region *r = mm_add_region(mm, start, ALIGN_UP(bytes, PAGE_SIZE), prot, false);
+
+	r->backing = (u64)file;
+}
+
 struct mm *mm_new(void)
 {
 	struct mm *mm = mm_alloc();
-	struct region *r;
 
-	if (user_text_bytes()) {
-		r = mm_add_region(mm, USER_TEXT, user_text_bytes(), 0, false);
-		r->borrowed = true;
-		r->backing = (u64)user_load;
-	}
+	mm_add_file(mm, USER_TEXT, user_load, user_text_bytes(), 0);
+	mm->region[0].borrowed = true; /* part of the image, not of the pool of frames */
 	mm_add_region(mm, USER_STACK_TOP - USER_STACK_LEN, USER_STACK_LEN, PTE_W | PTE_NX, false);
 	return mm;
 }
@@ -272,13 +275,22 @@ static u64 zeroed_frame(bool large)
 	return pa;
 }
 
-static void map_missing(struct region *r, u64 *entry, u64 va)
+static void map_missing(struct region *r, u64 *entry, u64 va, bool write)
 {
 	u64 flags = PTE_P | PTE_U | r->prot;
+	u64 file = r->backing + (ALIGN_DOWN(va, PAGE_SIZE) - r->start);
 	u64 pa;
 
 	if (r->borrowed) {
-		pa = r->backing + (ALIGN_DOWN(va, PAGE_SIZE) - r->start);
+		pa = file;
+	} else if (r->backing && write) {
+		pa = frame_alloc();
+		copy_page(pa, file);
+	} else if (r->backing) {
+		pa = file;
+		frame_get(pa);
+		if (flags & PTE_W)
+			flags = (flags & ~PTE_W) | PTE_COW;
 	} else {
 		pa = zeroed_frame(r->large);
 		if (r->large)
@@ -329,7 +341,7 @@ bool mm_fault(u64 va, u64 error)
 	entry = pte_lookup(mm, va, r->large ? 2 : 1, true);
 	value = pte_read(entry);
 	if (!(value & PTE_P))
-		map_missing(r, entry, va);
+		map_missing(r, entry, va, error & PF_W);
 	else if ((error & PF_W) && (value & PTE_COW))
 		break_cow(mm, r, entry, va);
 	else if ((error & PF_W) && !(value & PTE_W))
@@ -350,7 +362,7 @@ void mm_map_now(struct mm *mm, u64 start, u64 bytes)
 			die(GUEST_STATUS_FAILED, "mm_map_now: nothing declared at 0x%lx", va);
 		entry = pte_lookup(mm, va, r->large ? 2 : 1, true);
 		if (!(pte_read(entry) & PTE_P))
-			map_missing(r, entry, va);
+			map_missing(r, entry, va, r->prot & PTE_W);
 		va += r->large ? LARGE_SIZE : PAGE_SIZE;
 	}
 }

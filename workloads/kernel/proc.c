@@ -1,13 +1,45 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Processes and system calls. There is one CPU and no clock: a process runs until it yields, waits
- * or exits, and the next one is the next in the table, so every run takes the same path.
+ * or exits, and a queue says who is next, so every run takes the same path.
  */
 #include "internal.h"
 
 struct proc procs[MAX_PROCS];
 struct proc *current;
 u64 (*sys_hook)(u64 a, u64 b, u64 c);
+void (*exec_hook)(struct mm *mm);
+
+static struct proc *queue_head, *queue_tail;
+
+static void make_ready(struct proc *p)
+{
+	p->state = PROC_READY;
+	p->next = NULL;
+	if (queue_head)
+		queue_tail->next = p;
+	else
+		queue_head = p;
+	queue_tail = p;
+}
+
+/* Take a process out of the queue, wherever it is. */
+static void unqueue(struct proc *p)
+{
+	struct proc *before = NULL;
+
+	for (struct proc *at = queue_head; at; before = at, at = at->next) {
+		if (at != p)
+			continue;
+		if (before)
+			before->next = p->next;
+		else
+			queue_head = p->next;
+		if (queue_tail == p)
+			queue_tail = before;
+		return;
+	}
+}
 
 static struct proc *find_free(void)
 {
@@ -21,7 +53,7 @@ static struct proc *find_free(void)
 	die(GUEST_STATUS_USAGE, "more than %d processes at once", MAX_PROCS);
 }
 
-void proc_restart(struct proc *p, u64 entry, u64 a, u64 b, u64 c)
+static void start_frame(struct proc *p, u64 entry, u64 a, u64 b, u64 c)
 {
 	memset(&p->regs, 0, sizeof(p->regs));
 	p->regs.rip = entry;
@@ -34,7 +66,13 @@ void proc_restart(struct proc *p, u64 entry, u64 a, u64 b, u64 c)
 	p->regs.rdx = c;
 	p->regs.vector = VECTOR_SYSCALL; /* so it starts by SYSRET */
 	p->entry = entry;
-	p->state = PROC_READY;
+}
+
+void proc_restart(struct proc *p, u64 entry, u64 a, u64 b, u64 c)
+{
+	start_frame(p, entry, a, b, c);
+	if (p->state != PROC_READY)
+		make_ready(p);
 }
 
 struct proc *proc_new(struct mm *mm, u64 entry, u64 a, u64 b, u64 c)
@@ -55,65 +93,54 @@ void proc_free(struct proc *p)
 	p->state = PROC_FREE;
 }
 
-static void make_current(struct proc *p)
+static struct regs *make_current(struct proc *p)
 {
+	p->state = PROC_RUNNING;
 	current = p;
 	mm_switch(p->mm);
 	trap_set_frame(&p->regs);
+	return &p->regs;
 }
 
 u64 proc_run(struct proc *p)
 {
-	make_current(p);
-	enter_user(&p->regs);
+	unqueue(p);
+	enter_user(make_current(p));
 	return p->code;
 }
 
-static struct proc *next_ready(void)
+/* The next in the queue, or NULL. */
+static struct regs *run_next(void)
 {
-	u32 at = (u32)(current - procs);
-
-	for (u32 i = 0; i < MAX_PROCS; i++) {
-		if (++at == MAX_PROCS)
-			at = 0;
-		if (procs[at].state == PROC_READY)
-			return &procs[at];
-	}
-	return NULL;
-}
-
-static struct regs *schedule(void)
-{
-	struct proc *next = next_ready();
+	struct proc *next = queue_head;
 
 	if (!next)
-		die(GUEST_STATUS_FAILED, "every process waits");
-	make_current(next);
-	return &next->regs;
+		return NULL;
+	queue_head = next->next;
+	return make_current(next);
 }
 
 static struct regs *sys_exit_call(u64 code)
 {
-	struct proc *p = current, *next;
+	struct proc *p = current;
+	struct regs *next;
 
 	p->code = code;
 	p->state = PROC_ZOMBIE;
 	if (p->parent) {
 		struct proc *parent = &procs[p->parent - 1];
 
-		if (parent->state != PROC_WAITING)
-			return schedule();
-		parent->regs.rax = code;
-		parent->state = PROC_READY;
-		make_current(parent);
-		proc_free(p);
-		return &parent->regs;
+		if (parent->state == PROC_WAITING) {
+			parent->regs.rax = code;
+			next = make_current(parent);
+			proc_free(p);
+			return next;
+		}
 	}
-	next = next_ready();
+	next = run_next();
 	if (!next)
 		leave_user(0);
-	make_current(next);
-	return &next->regs;
+	return next;
 }
 
 static struct regs *sys_wait_call(struct regs *regs)
@@ -135,7 +162,10 @@ static struct regs *sys_wait_call(struct regs *regs)
 	if (!children)
 		die(GUEST_STATUS_FAILED, "wait without a child");
 	current->state = PROC_WAITING;
-	return schedule();
+	regs = run_next();
+	if (!regs)
+		die(GUEST_STATUS_FAILED, "every process waits");
+	return regs;
 }
 
 static void sys_fork_call(struct regs *regs)
@@ -147,7 +177,7 @@ static void sys_fork_call(struct regs *regs)
 	child->regs.rax = 0;
 	child->parent = current->pid;
 	child->entry = current->entry;
-	child->state = PROC_READY;
+	make_ready(child);
 	regs->rax = child->pid;
 }
 
@@ -157,7 +187,9 @@ static void sys_exec_call(u64 entry, u64 a, u64 b)
 	struct mm *old = current->mm;
 
 	current->mm = mm_new();
-	proc_restart(current, entry, a, b, 0);
+	if (exec_hook)
+		exec_hook(current->mm);
+	start_frame(current, entry, a, b, 0);
 	mm_switch(current->mm);
 	mm_free(old);
 }
@@ -178,7 +210,8 @@ struct regs *syscall_dispatch(struct regs *regs)
 	switch (regs->rax) {
 	case SYS_YIELD:
 		regs->rax = 0;
-		return schedule();
+		make_ready(current);
+		return run_next();
 	case SYS_NULL:
 		regs->rax = 0;
 		return regs;
