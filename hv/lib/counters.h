@@ -39,7 +39,8 @@
 	COUNTER(exits_misc, NONE, SUM, "exits: every other reason")                                \
 	COUNTER(flush_guest_invlpg, NONE, SUM, "TLB flushes the guest asked for: INVLPG, trapped") \
 	COUNTER(flush_guest_cr3, NONE, SUM, "MOV to CR3 by the guest, trapped")                    \
-	COUNTER(flush_guest_invpcid, NONE, SUM, "TLB flushes the guest asked for: INVPCID, trapped") \
+	COUNTER(flush_guest_invpcid, NONE, SUM,                                                    \
+		"TLB flushes the guest asked for: INVPCID, trapped")                               \
 	COUNTER(flush_guest_mode, NONE, SUM, "TLB flushes the guest asked for: CR0, CR4, EFER")    \
 	COUNTER(flush_host_invvpid_addr, NONE, SUM, "INVVPID executed for one address")            \
 	COUNTER(flush_host_invvpid_context, NONE, SUM, "INVVPID executed for one VPID")            \
@@ -71,9 +72,9 @@ struct counters {
 	u64 v[CNT_NR];
 };
 
-#define count(c, name)	       ((void)((c)->v[CNT_##name]++))
-#define count_add(c, name, n)  ((void)((c)->v[CNT_##name] += (n)))
-#define count_peak(c, name, n)                                                                     \
+#define count(c, name)	      ((void)((c)->v[CNT_##name]++))
+#define count_add(c, name, n) ((void)((c)->v[CNT_##name] += (n)))
+#define count_peak(c, name, n) \
 	((void)((c)->v[CNT_##name] < (u64)(n) ? ((c)->v[CNT_##name] = (n)) : 0))
 
 #endif

@@ -16,16 +16,16 @@
 /* How an opcode's operands are given. */
 enum form {
 	FORM_NONE,
-	FORM_REG,   /* memory and register */
-	FORM_IMM8,  /* memory and an immediate byte, sign-extended */
-	FORM_IMM,   /* memory and an immediate of operand size, at most 4 bytes */
-	FORM_ALONE, /* memory only */
-	FORM_MOFFS, /* rAX and an absolute address */
+	FORM_REG,    /* memory and register */
+	FORM_IMM8,   /* memory and an immediate byte, sign-extended */
+	FORM_IMM,    /* memory and an immediate of operand size, at most 4 bytes */
+	FORM_ALONE,  /* memory only */
+	FORM_MOFFS,  /* rAX and an absolute address */
 	FORM_STRING, /* rAX and [RDI] */
 };
 
 struct opcode {
-	u8 op;	     /* enum insn_op */
+	u8 op; /* enum insn_op */
 	u8 form;
 	bool byte;   /* operand is a byte, whatever the prefixes say */
 	bool group;  /* ModRM.reg chooses the operation from @groups[op] */
@@ -44,8 +44,8 @@ static const u8 groups[][8] = {
 	[GROUP_BT] = { [5] = INSN_BTS, [6] = INSN_BTR, [7] = INSN_BTC },
 };
 
-#define ALU(code, which)                                                                           \
-	[code] = { which, FORM_REG, .byte = true, .lock = true },                                  \
+#define ALU(code, which)                                          \
+	[code] = { which, FORM_REG, .byte = true, .lock = true }, \
 	[(code) + 1] = { which, FORM_REG, .lock = true }
 
 static const struct opcode one_byte[256] = {
@@ -354,8 +354,8 @@ static u64 logic_flags(u64 result, unsigned int size, u64 *rflags)
 u64 insn_execute(const struct insn *insn, u64 old, u64 *gpr, u64 *rflags)
 {
 	unsigned int size = insn->size, bit;
-	u64 src = low(insn->has_imm ? insn->imm :
-				      reg_read(gpr, insn->reg, size, insn->high_byte), size);
+	u64 src = low(insn->has_imm ? insn->imm : reg_read(gpr, insn->reg, size, insn->high_byte),
+		      size);
 	u64 carry = *rflags & FLAG_CF;
 	u64 result = old;
 

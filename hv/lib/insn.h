@@ -14,7 +14,7 @@
 
 enum insn_op {
 	INSN_UNKNOWN,
-	INSN_MOV, /* store register or immediate */
+	INSN_MOV,  /* store register or immediate */
 	INSN_LOAD, /* MOV, MOVZX, MOVSX, MOVSXD from memory */
 	INSN_ADD,
 	INSN_OR,

@@ -51,19 +51,19 @@ typedef uint64_t u64;
 typedef int32_t s32;
 typedef int64_t s64;
 
-#define BIT(n)	     (1UL << (n))
-#define BIT_ULL(n)   (1ULL << (n))
+#define BIT(n)		  (1UL << (n))
+#define BIT_ULL(n)	  (1ULL << (n))
 #define GENMASK_ULL(h, l) ((~0ULL >> (63 - (h))) & (~0ULL << (l)))
 #define ARRAY_SIZE(a)	  (sizeof(a) / sizeof((a)[0]))
 #define likely(x)	  __builtin_expect(!!(x), 1)
 #define unlikely(x)	  __builtin_expect(!!(x), 0)
 #define READ_ONCE(x)	  (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)  (*(volatile __typeof__(x) *)&(x) = (v))
-#define static_assert	  _Static_assert
-#define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
-#define PAGE_SHIFT 12
-#define PAGE_SIZE  4096UL
-#define PAGE_MASK  (~(PAGE_SIZE - 1))
+#define static_assert _Static_assert
+#define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
+#define PAGE_SHIFT		      12
+#define PAGE_SIZE		      4096UL
+#define PAGE_MASK		      (~(PAGE_SIZE - 1))
 
 #define min_t(t, a, b) ((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define max_t(t, a, b) ((t)(a) > (t)(b) ? (t)(a) : (t)(b))

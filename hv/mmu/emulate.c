@@ -24,8 +24,8 @@ static unsigned int fetch(struct paging_vcpu *pv, const struct emu_regs *regs, u
 
 	if (walk_read(pv, regs->rip, bytes, n, &f, &res, &at) != VERDICT_RETRY)
 		return 0;
-	if (n < INSN_MAX && walk_read(pv, regs->rip + n, bytes + n, INSN_MAX - n, &f, &res, &at) ==
-				    VERDICT_RETRY)
+	if (n < INSN_MAX &&
+	    walk_read(pv, regs->rip + n, bytes + n, INSN_MAX - n, &f, &res, &at) == VERDICT_RETRY)
 		n = INSN_MAX;
 	return n;
 }
@@ -91,9 +91,9 @@ bool emulate_decode_mmio(struct paging_vcpu *pv, const struct emu_regs *regs,
 	if (insn.op != INSN_MOV)
 		return false;
 	access->write = true;
-	access->value = insn.has_imm    ? insn.imm :
-			insn.high_byte ? regs->gpr[insn.reg] >> 8 :
-					 regs->gpr[insn.reg];
+	access->value = insn.has_imm	 ? insn.imm
+			: insn.high_byte ? regs->gpr[insn.reg] >> 8
+					 : regs->gpr[insn.reg];
 	if (insn.size < 8)
 		access->value &= (1ULL << (8 * insn.size)) - 1;
 	return true;

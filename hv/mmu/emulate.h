@@ -37,12 +37,12 @@ enum emu_result emulate_store(struct paging_vcpu *pv, struct emu_regs *regs, gva
 /* A load or store that the decoder found for device memory. */
 struct emu_access {
 	bool write;
-	u8 size;	/* bytes: 1, 2, 4, 8 */
-	u64 value;	/* write: the value */
-	u8 reg;		/* read: destination register number */
+	u8 size;				  /* bytes: 1, 2, 4, 8 */
+	u64 value;				  /* write: the value */
+	u8 reg;					  /* read: destination register number */
 	bool zero_extend, sign_extend, high_byte; /* read: how it lands in reg */
-	u8 dest_size;	/* read: bytes of the destination register */
-	u8 length;	/* of the instruction */
+	u8 dest_size;				  /* read: bytes of the destination register */
+	u8 length;				  /* of the instruction */
 };
 
 /**

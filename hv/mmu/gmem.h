@@ -34,12 +34,12 @@ struct gfn_info {
 };
 
 struct gmem_slot {
-	gfn_t base;	 /* first guest frame */
-	u64 npages;	 /* 0: the slot is free */
-	u64 *host;	 /* npages words, hpa | GMEM_* */
+	gfn_t base;		  /* first guest frame */
+	u64 npages;		  /* 0: the slot is free */
+	u64 *host;		  /* npages words, hpa | GMEM_* */
 	struct gfn_info *info[3]; /* [0] per frame, [1] per 2 MiB block, [2] per 1 GiB block;
 				   * block arrays start at the block that holds base */
-	void *owner;	 /* the pinning side's own data */
+	void *owner;		  /* the pinning side's own data */
 };
 
 struct gmem;

@@ -20,10 +20,10 @@
 #include "../lib/counters.h"
 
 /* Events a mode wants to see; the vendor code turns them into control bits. */
-#define TRAP_CR3    1u /* MOV to and from CR3 */
-#define TRAP_INVLPG 2u /* INVLPG and INVPCID */
-#define TRAP_PF	    4u /* #PF */
-#define TRAP_NESTED 8u /* second-level tables are on, their violations exit */
+#define TRAP_CR3    1u	/* MOV to and from CR3 */
+#define TRAP_INVLPG 2u	/* INVLPG and INVPCID */
+#define TRAP_PF	    4u	/* #PF */
+#define TRAP_NESTED 8u	/* second-level tables are on, their violations exit */
 #define TRAP_MODE   16u /* CR0.WP and CR4.{PGE,PCIDE,SMEP,SMAP} */
 
 /* Page-fault error code, Intel SDM vol. 3, 4.7. */
@@ -56,13 +56,13 @@ struct paging_result {
 
 /* A fault that reached the hypervisor. */
 struct paging_fault {
-	gva_t gva;  /* #PF: the linear address. Nested: valid if has_gva */
-	gpa_t gpa;  /* nested: the guest-physical address */
-	u32 code;   /* PF_* of the access, also for nested violations (PF_U then meaningless) */
-	u8 cpl;	    /* 0 to 3 at the time of the access */
-	bool ac;    /* RFLAGS.AC */
+	gva_t gva; /* #PF: the linear address. Nested: valid if has_gva */
+	gpa_t gpa; /* nested: the guest-physical address */
+	u32 code;  /* PF_* of the access, also for nested violations (PF_U then meaningless) */
+	u8 cpl;	   /* 0 to 3 at the time of the access */
+	bool ac;   /* RFLAGS.AC */
 	bool has_gva;
-	u64 rip;    /* of the instruction */
+	u64 rip; /* of the instruction */
 };
 
 /* Zeroed pages for shadow and nested tables; filled by the surroundings. */
@@ -107,15 +107,15 @@ static inline u64 *pool_get(struct table_pool *pool)
 
 /* What the CPU and the module parameters allow; fixed for a VM's life. */
 struct paging_config {
-	u8 maxphyaddr;	   /* bits of a physical address, of the guest's CPU too */
-	u8 ept_max_level;  /* 1: 4K pages only, 2: up to 2M, 3: up to 1G */
-	u8 shadow_max_level; /* the same for shadow entries of large guest pages */
-	bool guest_1g;	   /* CPUID offers 1 GiB pages to the guest */
-	bool ept_ad;	   /* accessed and dirty flags in EPT entries */
-	bool vpid;	   /* TLB entries are tagged: flushes are explicit */
-	bool prefault;	   /* ept: map memory as soon as it is pinned */
-	bool mtf;	   /* the CPU has the monitor trap flag and may use it */
-	u32 shadow_budget; /* shadow pages one VM may have */
+	u8 maxphyaddr;	      /* bits of a physical address, of the guest's CPU too */
+	u8 ept_max_level;     /* 1: 4K pages only, 2: up to 2M, 3: up to 1G */
+	u8 shadow_max_level;  /* the same for shadow entries of large guest pages */
+	bool guest_1g;	      /* CPUID offers 1 GiB pages to the guest */
+	bool ept_ad;	      /* accessed and dirty flags in EPT entries */
+	bool vpid;	      /* TLB entries are tagged: flushes are explicit */
+	bool prefault;	      /* ept: map memory as soon as it is pinned */
+	bool mtf;	      /* the CPU has the monitor trap flag and may use it */
+	u32 shadow_budget;    /* shadow pages one VM may have */
 	u32 hybrid_threshold; /* trapped stores between sync points that open a table; may change */
 	u32 hybrid_quiet;     /* quiet sync points that close it again; may change */
 };
@@ -129,7 +129,7 @@ struct paging {
 	struct counters *count;
 	struct table_pool pool;
 	struct paging_config cfg;
-	void *state; /* of the mode: made by vm_init, freed by vm_free */
+	void *state;   /* of the mode: made by vm_init, freed by vm_free */
 	u32 flush_gen; /* grows when every vCPU must flush everything before it runs on */
 };
 
@@ -146,11 +146,11 @@ struct paging_vcpu {
 	bool step;	/* ask for a VM exit after one instruction (cfg.mtf) */
 	u64 window_rip; /* of the instruction that is being let through */
 	/* Flushes owed. */
-	u32 flush;	 /* FLUSH_* */
-	u32 flush_gen;	 /* paging.flush_gen as of the last entry */
-	gva_t flush_gva; /* for FLUSH_ADDR */
+	u32 flush;	  /* FLUSH_* */
+	u32 flush_gen;	  /* paging.flush_gen as of the last entry */
+	gva_t flush_gva;  /* for FLUSH_ADDR */
 	bool upper_stale; /* a non-leaf entry has changed since the last FLUSH_CONTEXT */
-	void *state;	 /* of the mode */
+	void *state;	  /* of the mode */
 };
 
 /* INVPCID types, Intel SDM vol. 2, INVPCID. */

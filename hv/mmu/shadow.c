@@ -1279,8 +1279,8 @@ u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size)
 			if (what && !wrong++)
 				snprintf(text, size,
 					 "entry %u of the level %u shadow of frame %#llx: %s", i,
-					 (unsigned int)sp->role.level,
-					 (unsigned long long)sp->gfn, what);
+					 (unsigned int)sp->role.level, (unsigned long long)sp->gfn,
+					 what);
 		}
 	return wrong;
 }

@@ -19,7 +19,7 @@
 #include "paging.h"
 #include "walk.h"
 
-#define SHADOW_TABLE_PAGES 3u	    /* pages of memory behind one shadow page */
+#define SHADOW_TABLE_PAGES 3u /* pages of memory behind one shadow page */
 #define SHADOW_BUDGET_MIN  16u
 #define SHADOW_BUDGET_MAX  (1u << 20)
 #define SHADOW_HASH	   1024u
@@ -49,18 +49,18 @@ struct shadow_page {
 	u64 live[8];		   /* bit per present entry */
 	gfn_t gfn;		   /* the guest table's frame; direct: first frame mapped */
 	union shadow_role role;
-	u32 parents;		   /* entries that point here */
-	u32 in_use;		   /* vCPUs whose root this is */
-	u32 writes;		   /* trapped stores since it was last seen in use */
-	u32 trapped;		   /* trapped stores since the sync point sync_seen */
+	u32 parents; /* entries that point here */
+	u32 in_use;  /* vCPUs whose root this is */
+	u32 writes;  /* trapped stores since it was last seen in use */
+	u32 trapped; /* trapped stores since the sync point sync_seen */
 	u32 sync_seen;
-	u32 quiet;		   /* sync points in a row that found an open table unchanged */
-	bool open;		   /* the guest may write to the table unseen */
-	bool filled;		   /* entries around a hidden fault were looked at since it changed */
-	u32 open_prev, open_next;  /* in shadow.open[] */
-	u32 next_table;		   /* next shadow page of the same guest frame */
+	u32 quiet;   /* sync points in a row that found an open table unchanged */
+	bool open;   /* the guest may write to the table unseen */
+	bool filled; /* entries around a hidden fault were looked at since it changed */
+	u32 open_prev, open_next; /* in shadow.open[] */
+	u32 next_table;		  /* next shadow page of the same guest frame */
 	u32 next_hash;
-	u32 older, newer;	   /* order of last use */
+	u32 older, newer; /* order of last use */
 };
 
 /*
@@ -79,14 +79,14 @@ struct shadow_policy {
 struct shadow {
 	struct paging *pg;
 	const struct shadow_policy *policy;
-	u32 budget;		 /* shadow pages there may be */
-	u32 used;		 /* shadow pages there are */
-	u32 free;		 /* unused numbers, linked through next_hash */
-	u32 oldest, newest;	 /* shadow pages by last use */
-	u32 orphans;		 /* pages below the root that nothing points to */
-	u32 upper_gen;		 /* grows when an upper entry loses its meaning */
-	u32 sync_points;	 /* full synchronisations so far */
-	u32 open[2];		 /* open shadow pages: [0] of leaf tables, [1] of upper ones */
+	u32 budget;	    /* shadow pages there may be */
+	u32 used;	    /* shadow pages there are */
+	u32 free;	    /* unused numbers, linked through next_hash */
+	u32 oldest, newest; /* shadow pages by last use */
+	u32 orphans;	    /* pages below the root that nothing points to */
+	u32 upper_gen;	    /* grows when an upper entry loses its meaning */
+	u32 sync_points;    /* full synchronisations so far */
+	u32 open[2];	    /* open shadow pages: [0] of leaf tables, [1] of upper ones */
 	u32 nr_open;
 	struct shadow_vcpu *vcpus;
 	u32 hash[SHADOW_HASH];
@@ -96,8 +96,8 @@ struct shadow {
 struct shadow_vcpu {
 	struct paging_vcpu *pv;
 	struct shadow_vcpu *next; /* of this VM */
-	u32 root;	/* number of the root shadow page, 0: none */
-	u32 upper_seen; /* shadow.upper_gen as of the last full flush */
+	u32 root;		  /* number of the root shadow page, 0: none */
+	u32 upper_seen;		  /* shadow.upper_gen as of the last full flush */
 	u32 nr_windows;
 	gfn_t window[SHADOW_WINDOWS];
 };
@@ -131,13 +131,13 @@ unsigned int shadow_reclaim(struct paging *pg, unsigned int pages);
 u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size);
 
 /* A mode of the shadow family differs from the others in its name, its policy and nothing else. */
-#define SHADOW_MODE_OPS(init)                                                                      \
-	.traps = TRAP_CR3 | TRAP_INVLPG | TRAP_PF | TRAP_MODE, .vm_init = (init),                  \
-	.vm_free = shadow_vm_free, .vcpu_init = shadow_vcpu_init, .vcpu_free = shadow_vcpu_free,   \
-	.prepare = shadow_prepare, .fault = shadow_fault, .load_cr3 = shadow_load_cr3,             \
-	.set_mode = shadow_set_mode, .invlpg = shadow_invlpg, .invpcid = shadow_invpcid,           \
-	.pt_write = shadow_pt_write, .open_window = shadow_open_window, .leave = shadow_leave,     \
-	.unmap = shadow_unmap, .enter = shadow_enter, .reclaim = shadow_reclaim,                   \
+#define SHADOW_MODE_OPS(init)                                                                    \
+	.traps = TRAP_CR3 | TRAP_INVLPG | TRAP_PF | TRAP_MODE, .vm_init = (init),                \
+	.vm_free = shadow_vm_free, .vcpu_init = shadow_vcpu_init, .vcpu_free = shadow_vcpu_free, \
+	.prepare = shadow_prepare, .fault = shadow_fault, .load_cr3 = shadow_load_cr3,           \
+	.set_mode = shadow_set_mode, .invlpg = shadow_invlpg, .invpcid = shadow_invpcid,         \
+	.pt_write = shadow_pt_write, .open_window = shadow_open_window, .leave = shadow_leave,   \
+	.unmap = shadow_unmap, .enter = shadow_enter, .reclaim = shadow_reclaim,                 \
 	.audit = shadow_audit
 
 #endif

@@ -127,8 +127,7 @@ again:
 		gfn = (gpte & PTE_FRAME) >> 12;
 	}
 	w->level = level;
-	w->gfn = pte_gfn(w->gpte[level], level) +
-		 ((f->gva >> 12) & (pt_level_pages(level) - 1));
+	w->gfn = pte_gfn(w->gpte[level], level) + ((f->gva >> 12) & (pt_level_pages(level) - 1));
 	if (!f->no_rights && !access_allowed(pv, f, w->access))
 		return walk_fault(pv, f, PF_P, res);
 	if (!f->set_ad)

@@ -19,12 +19,12 @@
 #define PTE_FRAME GENMASK_ULL(51, 12)
 
 /* Control-register bits that paging depends on. */
-#define PG_CR0_WP    BIT_ULL(16)
-#define PG_CR4_PGE   BIT_ULL(7)
-#define PG_CR4_PCIDE BIT_ULL(17)
-#define PG_CR4_SMEP  BIT_ULL(20)
-#define PG_CR4_SMAP  BIT_ULL(21)
-#define PG_EFER_NXE  BIT_ULL(11)
+#define PG_CR0_WP      BIT_ULL(16)
+#define PG_CR4_PGE     BIT_ULL(7)
+#define PG_CR4_PCIDE   BIT_ULL(17)
+#define PG_CR4_SMEP    BIT_ULL(20)
+#define PG_CR4_SMAP    BIT_ULL(21)
+#define PG_EFER_NXE    BIT_ULL(11)
 #define PG_CR3_NOFLUSH BIT_ULL(63)
 
 #define PT_ROOT_LEVEL 4
@@ -66,11 +66,11 @@ static inline gfn_t pte_gfn(u64 pte, int level)
 
 /* Where a successful walk led. Arrays are indexed by level. */
 struct walk {
-	int level;		      /* of the leaf entry: 1, 2 or 3 */
-	gfn_t gfn;		      /* the 4 KiB frame of the address */
-	unsigned int access;	      /* ACC_* of all levels together */
+	int level;			/* of the leaf entry: 1, 2 or 3 */
+	gfn_t gfn;			/* the 4 KiB frame of the address */
+	unsigned int access;		/* ACC_* of all levels together */
 	gfn_t table[PT_ROOT_LEVEL + 1]; /* frame of the table read at each level */
-	u64 gpte[PT_ROOT_LEVEL + 1];  /* the entry found there, A and D as now in memory */
+	u64 gpte[PT_ROOT_LEVEL + 1];	/* the entry found there, A and D as now in memory */
 };
 
 /* What to walk for. */
