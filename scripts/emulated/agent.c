@@ -7,7 +7,8 @@
  * passed on inside the very write() that made it, never later in the middle of a measurement.
  *
  * What to do comes from the boot archive: /host/command (NUL-separated arguments), /host/modules
- * (one per line: file and parameters) and /host/environment (NAME=value lines).
+ * (one per line: file and parameters), /host/environment (NAME=value lines), and /host/out if somebody
+ * wants the files that the command leaves in /out.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/io.h>
 #include <sys/klog.h>
 #include <sys/mount.h>
@@ -113,6 +115,7 @@ static void mount_everything(void)
 	mount_or_give_up("tmpfs", "/run", 0);
 	mount_or_give_up("tmpfs", "/out", 0);
 	mount_or_give_up("debugfs", "/sys/kernel/debug", 0);
+	mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL); /* only with --tracing */
 	/* A file that a command changes there would be lost: better to say so at once. */
 	if (mount("/penumbra", "/penumbra", NULL, MS_BIND, NULL) < 0 ||
 	    mount(NULL, "/penumbra", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
@@ -217,6 +220,137 @@ static void be_strict(void)
 	write_setting("/proc/sys/kernel/panic_on_warn", "1");
 	klogctl(KLOG_CONSOLE_LEVEL, NULL, RUN_CONSOLE_LEVEL);
 	console_level = RUN_CONSOLE_LEVEL;
+}
+
+/* ------------------------------------------------------------------- files */
+
+/* Sends a file below /out from the given offset on.  Returns how far it got. */
+static off_t send_file(const char *name, off_t from)
+{
+	unsigned char contents[WIRE_MAX_CONTENTS];
+	uint32_t permissions;
+	char path[4096];
+	struct stat info;
+	ssize_t size;
+	int fd;
+
+	snprintf(path, sizeof(path), "/out/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &info) < 0) {
+		complain("cannot bring %s back: %s", path, strerror(errno));
+		return from;
+	}
+	permissions = info.st_mode & 0777;
+	memcpy(contents, &permissions, sizeof(permissions));
+	size = snprintf((char *)contents + 4, sizeof(contents) - 4, "%s", name);
+	send_packet(from ? WIRE_MORE : WIRE_FILE, contents, 4 + size);
+	while ((size = pread(fd, contents, sizeof(contents), from)) > 0) {
+		send_packet(WIRE_DATA, contents, size);
+		from += size;
+	}
+	close(fd);
+	return from;
+}
+
+/* Sends everything below /out/INNER; links, pipes and devices stay behind. */
+static void send_directory(const char *inner)
+{
+	char path[4096];
+	struct dirent *entry;
+	DIR *directory;
+
+	snprintf(path, sizeof(path), "/out/%s", inner);
+	directory = opendir(path);
+	if (!directory)
+		return;
+	while ((entry = readdir(directory))) {
+		const char *separator = *inner ? "/" : "";
+		char name[2048];
+		struct stat info;
+
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (snprintf(name, sizeof(name), "%s%s%s", inner, separator, entry->d_name) >=
+			    (int)sizeof(name) ||
+		    snprintf(path, sizeof(path), "/out/%s", name) >= (int)sizeof(path) ||
+		    lstat(path, &info) < 0)
+			continue;
+		if (S_ISDIR(info.st_mode)) {
+			send_packet(WIRE_DIRECTORY, name, strlen(name));
+			send_directory(name);
+		} else if (S_ISREG(info.st_mode)) {
+			send_file(name, 0);
+		}
+	}
+	closedir(directory);
+}
+
+/*
+ * Results of a run that hangs are worth having too.  So what is written to a file directly in /out is
+ * sent on at once, as long as the file is small; send_directory() sends everything again at the end.
+ */
+#define LIVE_FILES     64
+#define LIVE_FILE_SIZE (256 * 1024)
+
+static struct live_file {
+	char name[256];
+	off_t sent;
+} live_files[LIVE_FILES];
+
+static struct live_file *find_live_file(const char *name)
+{
+	for (size_t i = 0; i < LIVE_FILES; i++) {
+		struct live_file *file = &live_files[i];
+
+		if (!file->name[0])
+			snprintf(file->name, sizeof(file->name), "%s", name);
+		if (!strcmp(file->name, name))
+			return file;
+	}
+	return NULL;
+}
+
+static void pass_file(const char *name)
+{
+	struct live_file *file = find_live_file(name);
+	struct stat info;
+	char path[512];
+
+	snprintf(path, sizeof(path), "/out/%s", name);
+	if (!file || lstat(path, &info) < 0 || !S_ISREG(info.st_mode) ||
+	    info.st_size > LIVE_FILE_SIZE)
+		return;
+	if (info.st_size < file->sent)
+		file->sent = 0;
+	if (info.st_size > file->sent)
+		file->sent = send_file(name, file->sent);
+}
+
+static void pass_files(int notifications)
+{
+	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	const struct inotify_event *event;
+	ssize_t size;
+
+	while ((size = read(notifications, events, sizeof(events))) > 0) {
+		for (char *at = events; at < events + size; at += sizeof(*event) + event->len) {
+			event = (const struct inotify_event *)at;
+			if (event->len)
+				pass_file(event->name);
+		}
+	}
+}
+
+static int watch_files(void)
+{
+	int fd;
+
+	if (access("/host/out", F_OK) < 0)
+		return -1;
+	fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (fd < 0 || inotify_add_watch(fd, "/out", IN_MODIFY | IN_MOVED_TO) < 0)
+		give_up("inotify");
+	return fd;
 }
 
 /* --------------------------------------------------------------------- run */
@@ -325,7 +459,8 @@ static void send_time(enum wire_type type)
 
 static uint32_t run_command(char **arguments)
 {
-	struct pollfd fds[4] = { 0 };
+	enum { CHILD, OUTPUT, ERRORS, LOG, FILES, COUNT };
+	struct pollfd fds[COUNT] = { 0 };
 	sigset_t child;
 	int status = 0;
 	pid_t pid;
@@ -333,28 +468,31 @@ static uint32_t run_command(char **arguments)
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
-	fds[0].fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-	fds[3].fd = kernel_log;
-	if (fds[0].fd < 0)
+	fds[CHILD].fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fds[CHILD].fd < 0)
 		give_up("signalfd");
-	for (int i = 0; i < 4; i++)
+	fds[LOG].fd = kernel_log;
+	fds[FILES].fd = watch_files();
+	for (int i = 0; i < COUNT; i++)
 		fds[i].events = POLLIN;
 
 	send_time(WIRE_BEGIN);
-	pid = start_command(arguments, &fds[1].fd, &fds[2].fd);
+	pid = start_command(arguments, &fds[OUTPUT].fd, &fds[ERRORS].fd);
 	for (;;) {
 		struct signalfd_siginfo drained;
 
-		if (poll(fds, 4, -1) < 0 && errno != EINTR)
+		if (poll(fds, COUNT, -1) < 0 && errno != EINTR)
 			give_up("poll");
-		if (fds[3].revents)
+		if (fds[LOG].revents)
 			pass_kernel_log();
-		if (fds[1].revents && !pass_output(fds[1].fd, WIRE_STDOUT))
-			fds[1].fd = -1;
-		if (fds[2].revents && !pass_output(fds[2].fd, WIRE_STDERR))
-			fds[2].fd = -1;
-		if (fds[0].revents) {
-			while (read(fds[0].fd, &drained, sizeof(drained)) > 0)
+		if (fds[OUTPUT].revents && !pass_output(fds[OUTPUT].fd, WIRE_STDOUT))
+			fds[OUTPUT].fd = -1;
+		if (fds[ERRORS].revents && !pass_output(fds[ERRORS].fd, WIRE_STDERR))
+			fds[ERRORS].fd = -1;
+		if (fds[FILES].revents)
+			pass_files(fds[FILES].fd);
+		if (fds[CHILD].revents) {
+			while (read(fds[CHILD].fd, &drained, sizeof(drained)) > 0)
 				;
 			if (reap(pid, &status))
 				break;
@@ -362,62 +500,11 @@ static uint32_t run_command(char **arguments)
 	}
 	send_time(WIRE_END);
 	/* What it wrote last may still be in the pipes; a child it left behind is not waited for. */
-	if (fds[1].fd >= 0)
-		pass_output(fds[1].fd, WIRE_STDOUT);
-	if (fds[2].fd >= 0)
-		pass_output(fds[2].fd, WIRE_STDERR);
+	if (fds[OUTPUT].fd >= 0)
+		pass_output(fds[OUTPUT].fd, WIRE_STDOUT);
+	if (fds[ERRORS].fd >= 0)
+		pass_output(fds[ERRORS].fd, WIRE_STDERR);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/* ------------------------------------------------------------------- files */
-
-static void send_file(const char *path, const char *name, mode_t mode)
-{
-	unsigned char contents[WIRE_MAX_CONTENTS];
-	uint32_t permissions = mode & 0777;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t size;
-
-	if (fd < 0) {
-		complain("cannot bring %s back: %s", path, strerror(errno));
-		return;
-	}
-	memcpy(contents, &permissions, 4);
-	size = snprintf((char *)contents + 4, sizeof(contents) - 4, "%s", name);
-	send_packet(WIRE_FILE, contents, 4 + size);
-	while ((size = read(fd, contents, sizeof(contents))) > 0)
-		send_packet(WIRE_DATA, contents, size);
-	close(fd);
-}
-
-/* Sends everything below /out; links, pipes and devices stay behind. */
-static void send_directory(const char *path)
-{
-	DIR *directory = opendir(path);
-	struct dirent *entry;
-
-	if (!directory)
-		return;
-	while ((entry = readdir(directory))) {
-		char inner[2048];
-		const char *name;
-		struct stat info;
-
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if (snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name) >=
-			    (int)sizeof(inner) ||
-		    lstat(inner, &info) < 0)
-			continue;
-		name = inner + strlen("/out/");
-		if (S_ISDIR(info.st_mode)) {
-			send_packet(WIRE_DIRECTORY, name, strlen(name));
-			send_directory(inner);
-		} else if (S_ISREG(info.st_mode)) {
-			send_file(inner, name, info.st_mode);
-		}
-	}
-	closedir(directory);
 }
 
 int main(void)
@@ -441,6 +528,7 @@ int main(void)
 
 	status = run_command(read_command());
 	pass_kernel_log();
-	send_directory("/out");
+	if (access("/host/out", F_OK) == 0)
+		send_directory("");
 	power_off(status);
 }

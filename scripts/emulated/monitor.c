@@ -71,7 +71,8 @@ static bool finished;
 static int final_status = -1;
 static uint64_t begin_ticks, end_ticks;
 static double started_at, begun_at;
-static unsigned long trace_lines;
+static bool prompted; /* Bochs has said hello and started the machine */
+static unsigned long long debugger_tick;
 
 static double now(void)
 {
@@ -98,7 +99,8 @@ static int remove_one(const char *path, const struct stat *info, int type, struc
 	(void)info;
 	(void)type;
 	(void)where;
-	return remove(path) < 0 ? 0 : 0;
+	remove(path);
+	return 0;
 }
 
 static void stop_bochs(void)
@@ -153,12 +155,10 @@ static const char *const signs_of_trouble[] = {
 
 static void judge_console(const char *text)
 {
-	const char *status = options.bare ? strstr(text, "status=") : NULL;
+	unsigned int status;
 
-	if (status && status == text) {
-		final_status = atoi(status + strlen("status=")) & 0xff;
-		return;
-	}
+	if (options.bare && sscanf(text, "status=%u", &status) == 1)
+		final_status = status & 0xff;
 	if (trouble || options.bare)
 		return;
 	for (size_t i = 0; i < (running ? sizeof(signs_of_trouble) / sizeof(char *) : 1); i++) {
@@ -196,14 +196,23 @@ static void take_text(struct line *line, const char *text, size_t size,
 	}
 }
 
+/* What never got its newline is shown, but half a "status=" line must not count. */
+static void flush_console_line(void)
+{
+	int status = final_status;
+
+	if (console_line.length)
+		take_console_line(&console_line);
+	final_status = status;
+}
+
 static void show_console(void)
 {
 	unsigned long first = kept_count > KEPT_LINES ? kept_count - KEPT_LINES : 0;
 
-	if (console_line.length)
-		take_console_line(&console_line);
+	flush_console_line();
 	if (!kept_count) {
-		say("the console shows nothing");
+		say("its console shows nothing%s", running ? " since the command began" : "");
 		return;
 	}
 	say("the last lines of its console:");
@@ -252,12 +261,14 @@ static const char *out_path(const unsigned char *name, size_t size)
 
 static void close_out_file(void)
 {
-	if (out_file && fclose(out_file))
-		die("cannot write a file in %s: %s", options.out, strerror(errno));
+	FILE *file = out_file;
+
 	out_file = NULL;
+	if (file && fclose(file))
+		die("cannot write a file in %s: %s", options.out, strerror(errno));
 }
 
-static void open_out_file(const unsigned char *contents, size_t size)
+static void open_out_file(const unsigned char *contents, size_t size, const char *how)
 {
 	const char *path;
 	uint32_t mode;
@@ -266,7 +277,7 @@ static void open_out_file(const unsigned char *contents, size_t size)
 		return;
 	memcpy(&mode, contents, 4);
 	path = out_path(contents + 4, size - 4);
-	out_file = fopen(path, "we");
+	out_file = fopen(path, how);
 	if (!out_file || fchmod(fileno(out_file), mode & 0777) < 0)
 		die("cannot write %s: %s", path, strerror(errno));
 }
@@ -297,6 +308,7 @@ static void take_packet(enum wire_type type, const unsigned char *contents, size
 	switch (type) {
 	case WIRE_BEGIN:
 		running = true;
+		kept_count = 0;
 		begun_at = now();
 		begin_ticks = get64(contents, size);
 		break;
@@ -322,7 +334,10 @@ static void take_packet(enum wire_type type, const unsigned char *contents, size
 		make_out_directory(contents, size);
 		break;
 	case WIRE_FILE:
-		open_out_file(contents, size);
+		open_out_file(contents, size, "we");
+		break;
+	case WIRE_MORE:
+		open_out_file(contents, size, "ae");
 		break;
 	case WIRE_DATA:
 		if (out_file && fwrite(contents, 1, size, out_file) != size)
@@ -364,16 +379,42 @@ static void take_coded_byte(unsigned char byte)
 
 /* -------------------------------------------------------- Bochs's own output */
 
+static bool starts_with(const char *text, const char *start)
+{
+	return !strncmp(text, start, strlen(start));
+}
+
+/* "Next at t=TICK" precedes each prompt, "(0).[TICK]" comes when Bochs ends. */
+static bool take_tick(const char *text)
+{
+	return sscanf(text, "Next at t=%llu", &debugger_tick) == 1 ||
+	       sscanf(text, "(%*u).[%llu]", &debugger_tick) == 1;
+}
+
+/*
+ * The trace keeps the memory accesses as Bochs prints them, and a line at either end of each region.
+ * What is neither trace nor debugger chatter is a line that a bare machine sent to port 0xE9.
+ */
 static void take_debugger_line(struct line *line)
 {
+	static unsigned long regions;
+	const char *text = line->text;
+
 	line->text[line->length] = '\0';
-	if (getenv("DEBUG_BOCHS"))
-		fprintf(stderr, "DBG %s\n", line->text);
-	if (trace_file) {
-		fprintf(trace_file, "%s\n", line->text);
-		trace_lines++;
-	}
 	line->length = 0;
+	if (starts_with(text, "[CPU")) {
+		if (trace_file)
+			fprintf(trace_file, "%s\n", text);
+	} else if (take_tick(text)) {
+		prompted = true;
+	} else if (starts_with(text, "Memory-Tracing enabled")) {
+		fprintf(trace_file, "# region %lu begins at tick %llu\n", ++regions,
+			debugger_tick);
+	} else if (starts_with(text, "Memory-Tracing disabled")) {
+		fprintf(trace_file, "# region %lu ends at tick %llu\n", regions, debugger_tick);
+	} else if (options.bare && prompted && text[0] != '(' && text[0]) {
+		printf("%s\n", text);
+	}
 }
 
 static void take_bochs_output(const unsigned char *data, size_t size)
@@ -460,8 +501,7 @@ static void read_console(int fd)
 
 static int conclude(int bochs_status)
 {
-	if (console_line.length)
-		take_console_line(&console_line);
+	flush_console_line();
 	if (console_file && fclose(console_file))
 		die("cannot write %s: %s", options.console, strerror(errno));
 	console_file = NULL;
@@ -470,6 +510,8 @@ static int conclude(int bochs_status)
 		show_console();
 		return STATUS_PANIC;
 	}
+	if (options.bare && options.verbose)
+		say("%.1f s, %llu ticks", now() - started_at, debugger_tick);
 	if (final_status >= 0 && (finished || options.bare))
 		return final_status;
 	if (WIFEXITED(bochs_status) && WEXITSTATUS(bochs_status) == 127)
@@ -532,6 +574,8 @@ static int run(void)
 			break;
 	}
 	read_console(fds[CONSOLE].fd);
+	if (debugger_line.length)
+		take_debugger_line(&debugger_line);
 	if (now() > deadline && !trouble) {
 		say("no end after %g s: stopped", options.timeout);
 		show_console();
