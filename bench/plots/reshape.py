@@ -1,0 +1,698 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""From summary.csv to what gnuplot draws: for each plot NAME.dat and NAME.var.
+
+Only reshaping: which rows stand where, under which label and colour. Every figure is one that
+build/summarize has written. What a CSV does not have (a mode, a workload, a column) is left out of
+the plot; a plot for which nothing is left is not made, with a sentence.
+"""
+
+import csv
+import math
+import os
+import sys
+
+# Okabe-Ito. A mode keeps its colour and shape wherever it appears; gnuplot's point types.
+SERIES = [
+    # engine, mode, legend, colour, shape
+    ("penumbra", "shadow", "shadow", "#D55E00", 7),
+    ("penumbra", "ssp", "ssp", "#009E73", 5),
+    ("penumbra", "hybrid", "hybrid", "#E69F00", 9),
+    ("penumbra", "ept", "ept", "#0072B2", 13),
+    ("kvm", "shadow", "KVM shadow", "#CC79A7", 6),
+    ("kvm", "ept", "KVM ept", "#56B4E9", 12),
+    ("native", "", "native", "#000000", 2),
+]
+SPARE_COLOURS = ["#F0E442", "#999999", "#000000"]
+
+CAUSES = [
+    ("exits_pt_write", "table write", "#D55E00"),
+    ("exits_hidden_fault", "hidden fault", "#E69F00"),
+    ("exits_true_fault", "true fault", "#F0E442"),
+    ("exits_cr3", "MOV to CR3", "#56B4E9"),
+    ("exits_invlpg", "INVLPG", "#0072B2"),
+    ("exits_nested", "EPT violation", "#009E73"),
+    ("exits_other", "other", "#999999"),
+]
+
+FLUSHES = [
+    ("flush_guest_invlpg", "guest: INVLPG", "#0072B2"),
+    ("flush_guest_cr3", "guest: MOV to CR3", "#56B4E9"),
+    ("flush_guest_invpcid", "guest: INVPCID", "#009E73"),
+    ("flush_host", "host: INVVPID, INVEPT", "#D55E00"),
+]
+
+UNITS = {"ticks": "ticks (emulated instructions)", "tsc": "TSC cycles"}
+
+
+def number(row, column):
+    """A figure, or None where it was not taken."""
+    text = row.get(column, "")
+    return float(text) if text else None
+
+
+def parse_params(text):
+    """'a:1;b:2' in its order."""
+    if text in ("", "-"):
+        return {}
+    return dict(part.split(":", 1) if ":" in part else (part, "") for part in text.split(";"))
+
+
+def numeric(text):
+    """The value of 64, 64K or 2M, or None."""
+    scale = {"K": 1024, "M": 1024**2, "G": 1024**3}.get(text[-1:].upper(), 1)
+    try:
+        return float(text if scale == 1 else text[:-1]) * scale
+    except ValueError:
+        return None
+
+
+def quote(text):
+    """A gnuplot string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def short(value):
+    """A figure as people read it: three digits, no exponent, no needless zeros."""
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{min(digits, 9)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class Results:
+    """summary.csv, grouped: work (workload and parameters) by series (engine and mode)."""
+
+    def __init__(self, directory):
+        with open(os.path.join(directory, "summary.csv"), newline="", encoding="utf-8") as file:
+            self.rows = [row for row in csv.DictReader(file) if row["reps"] != "0"]
+        self.works = []  # (workload, params) in the order of the file
+        self.cell = {}  # (work, series) -> row
+        found = []
+        for row in self.rows:
+            work = (row["workload"], row["params"])
+            series = (row["engine"], row["mode"])
+            if work not in self.works:
+                self.works.append(work)
+            if series not in found:
+                found.append(series)
+            # The same work twice, on other hosts or backings: the last one stands.
+            self.cell[work, series] = row
+        known = [s for s in SERIES if any(f[0] == s[0] and s[1] in ("", f[1]) for f in found)]
+        self.series = []  # (key, legend, colour, shape)
+        for engine, mode, legend, colour, shape in known:
+            for key in found:
+                if key[0] == engine and mode in ("", key[1]):
+                    self.series.append((key, legend, colour, shape))
+        taken = [s[0] for s in self.series]
+        for i, key in enumerate(k for k in found if k not in taken):
+            colour = SPARE_COLOURS[i % len(SPARE_COLOURS)]
+            self.series.append((key, " ".join(key), colour, 4 + 2 * (i % 5)))
+        self.works.sort(key=lambda work: self.workloads().index(work[0]))
+        self.clock = self.rows[0]["clock"] if self.rows else ""
+        self.caption = caption(directory, self.rows)
+
+    def workloads(self):
+        """Names in the order of the file."""
+        return list(dict.fromkeys(row["workload"] for row in self.rows))
+
+    def params_of(self, workload):
+        """Parameter sets of a workload, parsed."""
+        return [parse_params(params) for name, params in self.works if name == workload]
+
+    def varying(self, workload):
+        """The parameters in which a workload's rows differ."""
+        sets = self.params_of(workload)
+        names = dict.fromkeys(name for params in sets for name in params)
+        return [name for name in names if len({params.get(name) for params in sets}) > 1]
+
+    def label(self, work):
+        """A workload with the parameters that tell it from its other rows."""
+        params = parse_params(work[1])
+        return " ".join(
+            [work[0]] + [f"{n}={params[n]}" for n in self.varying(work[0]) if n in params]
+        )
+
+
+def caption(directory, rows):
+    """Host, clock and revision in one line: no picture without its kind."""
+    env = {}
+    try:
+        with open(os.path.join(directory, "env.txt"), encoding="utf-8") as file:
+            for line in file:
+                key, _, value = line.rstrip("\n").partition(" ")
+                env.setdefault(key, value)
+    except OSError:
+        pass
+    kinds = sorted({row["host"] for row in rows})
+    text = {
+        "emulated": "Emulated VT-x host: counts are exact, ticks are instructions and not time",
+        "metal": "VT-x of this machine",
+        "nested": "Nested VT-x: inside another virtual machine, expect noise",
+    }
+    parts = [text.get(kind, f"host={kind}") for kind in kinds]
+    cpu = env.get("emulated_cpu_model") or env.get("host_cpu")
+    emulator = env.get("emulator", "").split(" ")
+    if emulator[0]:
+        cpu = f"{emulator[0].capitalize()} {emulator[-1].split('+')[0]}, model {cpu}"
+    parts += [part for part in (cpu, env.get("revision")) if part]
+    return ". ".join(parts)
+
+
+class Plot:
+    """One NAME.dat and NAME.var, written when it is complete."""
+
+    def __init__(self, results, directory, name, template, **variables):
+        self.base = os.path.join(directory, name)
+        self.template = template
+        self.blocks = []
+        self.lines = []
+        self.set(caption=results.caption, **variables)
+
+    def set(self, **variables):
+        """Strings and numbers."""
+        for name, value in variables.items():
+            self.lines.append(f"{name} = {quote(value) if isinstance(value, str) else value}")
+
+    def array(self, name, values):
+        """gnuplot's arrays start at 1."""
+        self.lines.append(f"array {name}[{len(values)}]")
+        for i, value in enumerate(values, 1):
+            text = quote(value) if isinstance(value, str) else value
+            self.lines.append(f"{name}[{i}] = {text}")
+
+    def block(self, rows):
+        """One index of the data; gnuplot wants at least one line in each."""
+        text = [" ".join("NaN" if v is None else f"{v:.10g}" for v in row) for row in rows]
+        self.blocks.append("\n".join(text or ["NaN NaN NaN NaN NaN"]))
+
+    def write(self):
+        """Both files."""
+        with open(self.base + ".dat", "w", encoding="utf-8") as file:
+            file.write("\n\n\n".join(self.blocks) + "\n")
+        with open(self.base + ".var", "w", encoding="utf-8") as file:
+            file.write(f"# {self.template}\n" + "\n".join(self.lines) + "\n")
+
+
+def tics(axis, pairs):
+    """A gnuplot command that sets labelled tics."""
+    inner = ", ".join(f'"{text}" {position:.10g}' for position, text in pairs)
+    return f"set {axis}tics ({inner})"
+
+
+def legend(entries, width, y, first_tag, box=False):
+    """gnuplot commands for one centred row of (text, colour, point type).
+
+    Not gnuplot's own key: that wraps and grows over the title when there are many modes.
+    """
+    gap, mark = 26, 18  # pixels
+
+    def text_width(text):
+        return sum(10 if c.isupper() else 4 if c in "il:, " else 7.6 for c in text)
+
+    total = sum(mark + text_width(text) for text, *_ in entries) + gap * (len(entries) - 1)
+    x = (width - total) / 2
+    commands = []
+    for tag, (text, colour, shape) in enumerate(entries, first_tag):
+        at = (x + mark) / width
+        point = "" if box else f'point pointtype {shape} linecolor rgb "{colour}" pointsize 1.4 '
+        commands.append(f'set label {tag} "  {text}" at screen {at:.5f}, screen {y:.5f} left {point}')
+        if box:
+            commands.append(
+                f"set object {tag} rectangle center screen {at:.5f}, screen {y:.5f} "
+                f'size screen {12 / width:.5f}, screen {box:.5f} fillstyle solid noborder '
+                f'fillcolor rgb "{colour}"'
+            )
+        x += mark + text_width(text) + gap
+    return "; ".join(commands)
+
+
+def thin_out(results, works, limit):
+    """At most so many of a workload's parameter sets.
+
+    Of a swept parameter the least, the middle and the greatest stay; the sweep has its own plot.
+    """
+    if len(works) <= limit:
+        return works
+    for param in results.varying(works[0][0]):
+        values = [numeric(parse_params(params).get(param, "")) for _, params in works]
+        if None in values or len(set(values)) <= 3:
+            continue
+        ordered = sorted(set(values))
+        keep = (ordered[0], ordered[len(ordered) // 2], ordered[-1])
+        works = [work for work, value in zip(works, values) if value in keep]
+    if len(works) <= limit + 2:
+        return works
+    step = (len(works) - 1) / (limit - 1)
+    return [works[round(i * step)] for i in range(limit)]
+
+
+def decade_label(exponent):
+    """1000 rather than 10^3 where that is easy to read."""
+    if -3 <= exponent <= 4:
+        return short(10.0**exponent)
+    return f"1e{exponent}"
+
+
+def dots(results, directory, name, title, x_label, pick, reference=None):
+    """A dot plot over all works; pick(row) gives (value, min, max) or None."""
+    works = []
+    for workload in results.workloads():
+        works += thin_out(results, [w for w in results.works if w[0] == workload], 6)
+    points = {}
+    for work in works:
+        for key, *_ in results.series:
+            row = results.cell.get((work, key))
+            value = pick(row, key) if row else None
+            if value is not None:
+                points[work, key] = value
+    works = [work for work in works if any(w == work for w, _ in points)]
+    if not works:
+        return f"{name}: no row has what it shows"
+    series = [s for s in results.series if any(k == s[0] for _, k in points)]
+
+    positive = [v for value in points.values() for v in value if v > 0]
+    zeros = any(value[0] <= 0 for value in points.values())
+    low = math.floor(math.log10(min(positive)) + 1e-9) if positive else 0
+    high = math.ceil(math.log10(max(positive)) - 1e-9) if positive else 1
+    if reference is not None:
+        low, high = min(low, -1), max(high, 1)
+    high = max(high, low + 1)
+    zero_at = 10.0 ** (low - 0.75)
+    x_min = 10.0 ** (low - (1.15 if zeros else 0.1))
+    step = max(1, math.ceil((high - low) / 8))
+    x_tics = [(10.0**e, decade_label(e)) for e in range(low, high + 1, step)]
+    decorations = []
+    if zeros:
+        x_tics.insert(0, (zero_at, "0"))
+        edge = 10.0 ** (low - 0.35)
+        decorations.append(
+            f"set arrow from {edge:.6g}, graph 0 to {edge:.6g}, graph 1 nohead linestyle 101"
+        )
+    if reference is not None:
+        decorations.append(
+            f"set arrow from {reference}, graph 0 to {reference}, graph 1 nohead "
+            'linecolor rgb "#0072B2" linewidth 2'
+        )
+        decorations.append(
+            'set label "cheaper than EPT" at graph 0, graph 1 left offset 0, 0.6 '
+            'font "DejaVu Sans,10" textcolor rgb "#505050"'
+        )
+        decorations.append(
+            'set label "dearer than EPT" at graph 1, graph 1 right offset 0, 0.6 '
+            'font "DejaVu Sans,10" textcolor rgb "#505050"'
+        )
+    # A line between workloads, so that the eye finds each one's rows.
+    for i in range(1, len(works)):
+        if works[i][0] != works[i - 1][0]:
+            decorations.append(
+                f"set arrow from graph 0, first {i + 0.5} to graph 1, first {i + 0.5} nohead "
+                'linecolor rgb "#a0a0a0" linewidth 0.8'
+            )
+    labels = [results.label(work) for work in works]
+    row_height = 22 if len(series) <= 3 else 28
+    height = 164 + row_height * len(works)
+    plot = Plot(results, directory, name, "dots.gp", plot_title=title, x_label=x_label)
+    plot.set(
+        width=900,
+        height=height,
+        caption_y=14 / height,
+        bottom_margin=78 / height,
+        top_margin=1 - 86 / height,
+        title_y=1 - 20 / height,
+        legend=legend([(s[1], s[2], s[3]) for s in series], 900, 1 - 46 / height, 10),
+        rows=len(works),
+        x_min=x_min,
+        x_max=10.0 ** (high + 0.1),
+        left_margin=max(len(label) for label in labels) + 2,
+        n_series=len(series),
+        colours=" ".join(s[2] for s in series),
+        shapes=" ".join(str(s[3]) for s in series),
+        set_ytics=tics("y", list(enumerate(labels, 1))),
+        set_xtics=tics("x", x_tics),
+        decorations="; ".join(decorations),
+    )
+    # Points of one line that would hide each other stand a little apart, up and down.
+    spread = min(0.2, 0.75 / len(series))
+    for i, (key, *_) in enumerate(series):
+        shift = (i - (len(series) - 1) / 2) * spread
+        block = []
+        for y, work in enumerate(works, 1):
+            if (work, key) not in points:
+                continue
+            value, least, most = points[work, key]
+            if value <= 0:
+                value = least = most = zero_at
+            bar = (max(least, value / 10), most) if most > least > 0 else (None, None)
+            block.append((y + shift, value, *bar))
+        plot.block(block)
+    plot.write()
+    return None
+
+
+def panels(results, directory, name, title, x_label, parts, bars_of):
+    """A panel per workload; bars_of(work) gives [(label, [value or None per part], note)]."""
+    chosen = []
+    for workload in results.workloads():
+        best = None
+        for work in results.works:
+            bars = bars_of(work) if work[0] == workload else []
+            if not bars:
+                continue
+            top = max(sum(v or 0 for v in values) for _, values in bars)
+            if best is None or top > best[0]:
+                best = (top, work, bars)
+        if best:
+            chosen.append(best)
+    if not chosen:
+        return f"{name}: no row has what it shows"
+    bar_names = list(dict.fromkeys(label for _, _, bars in chosen for label, _ in bars))
+    order = {s[1]: i for i, s in enumerate(results.series)}
+    bar_names.sort(key=lambda label: order.get(label, -1))
+    used = [
+        any(values[k] for _, _, bars in chosen for _, values in bars) for k in range(len(parts))
+    ]
+    columns = min(3, len(chosen))
+    lines = math.ceil(len(chosen) / columns)
+    bar_height = 17
+    panel = bar_height * len(bar_names) + 8
+    step = panel + 66
+    width = 1120
+    head, foot = 112, 58
+    height = head + lines * step - 28 + foot
+    left = (max(len(n) for n in bar_names) * 8.4 + 20) / width
+    step_x = (1 - 0.01) / columns
+    plot = Plot(results, directory, name, "panels.gp", plot_title=title, x_label=x_label)
+    plot.set(
+        width=width,
+        height=height,
+        caption_y=14 / height,
+        title_y=1 - 20 / height,
+        legend=legend(
+            [(part[1], part[2], 0) for k, part in enumerate(parts) if used[k]],
+            width,
+            1 - 50 / height,
+            10,
+            box=12 / height,
+        ),
+        label_y=36 / height,
+        columns=columns,
+        n_panels=len(chosen),
+        n_bars=len(bar_names),
+        panel_left=left,
+        panel_top=1 - head / height,
+        panel_step_x=step_x,
+        panel_width=step_x - left - 0.02,
+        panel_step_y=step / height,
+        panel_height=panel / height,
+        set_ytics=tics("y", list(enumerate(bar_names, 1))),
+        n_parts=sum(used),
+        colours=" ".join(part[2] for k, part in enumerate(parts) if used[k]),
+    )
+    plot.array("panel_titles", [results.label(work) for _, work, _ in chosen])
+    plot.array("panel_max", [float(top) * 1.22 if top else 1.0 for top, _, _ in chosen])
+    plot.array("panel_xtics", [panel_tics(top) for top, _, _ in chosen])
+    labels = []
+    for top, _, bars in chosen:
+        shown = dict(bars)
+        commands = []
+        for y, bar in enumerate(bar_names, 1):
+            values = shown.get(bar)
+            if values is None or all(v is None for v in values):
+                text, at = "not taken", 0
+            else:
+                at = sum(v or 0 for v in values)
+                text = short(at)
+            commands.append(
+                f'set label "{text}" at first {at:.10g}, first {y} left offset 0.4, 0 '
+                'font "DejaVu Sans,9" textcolor rgb "#303030"'
+            )
+        labels.append("; ".join(commands))
+        for k in range(len(parts)):
+            if not used[k]:
+                continue
+            block = []
+            for y, bar in enumerate(bar_names, 1):
+                values = shown.get(bar)
+                if values and values[k]:
+                    start = sum(v or 0 for v in values[:k])
+                    block.append((y, start, start + values[k]))
+            plot.block(block)
+    plot.array("panel_labels", labels)
+    plot.write()
+    return None
+
+
+def panel_tics(top):
+    """Three or four round tics, written as people read them."""
+    if not top:
+        return 'set xtics ("0" 0)'
+    step = 10.0 ** math.floor(math.log10(top))
+    for factor in (0.2, 0.25, 0.5, 1.0):
+        if top / (step * factor) <= 4.2:
+            step *= factor
+            break
+    count = int(top * 1.1 / step + 1e-9)
+    return tics("x", [(i * step, short(i * step)) for i in range(count + 1)])
+
+
+def sweeps(results, directory, skipped):
+    """A plot for each numeric parameter that some workload was run with three values of."""
+    for workload in results.workloads():
+        varying = results.varying(workload)
+        for param in varying:
+            values = [numeric(params.get(param, "")) for params in results.params_of(workload)]
+            if None in values or len(set(values)) < 3:
+                continue
+            main = workload == "pt_update" and param == "share"
+            name = "sweep" if main else f"sweep_{workload}_{param}"
+            reason = sweep(results, directory, name, workload, param)
+            if reason:
+                skipped.append(reason)
+    if not os.path.exists(os.path.join(directory, "sweep.var")):
+        skipped.append("sweep: pt_update was not run with three shares or more")
+
+
+def sweep(results, directory, name, workload, param):
+    """One swept parameter; what else varies makes more lines, told apart by their dashes."""
+    others = [other for other in results.varying(workload) if other != param]
+    lines = []
+    slices = []
+    for work in results.works:
+        if work[0] != workload:
+            continue
+        params = parse_params(work[1])
+        rest = tuple((other, params.get(other, "")) for other in others)
+        if rest not in slices:
+            slices.append(rest)
+    # Values of another sweep of the same workload are not slices of this one.
+    counts = {
+        rest: len(
+            {
+                parse_params(work[1]).get(param)
+                for work in results.works
+                if work[0] == workload
+                and all(parse_params(work[1]).get(o, "") == v for o, v in rest)
+            }
+        )
+        for rest in slices
+    }
+    slices = [rest for rest in slices if counts[rest] >= 3][:3]
+    xs = set()
+    for key, name_, colour, shape in results.series:
+        for dash, rest in enumerate(slices, 1):
+            points = []
+            for work in results.works:
+                row = results.cell.get((work, key))
+                params = parse_params(work[1])
+                if row is None or work[0] != workload:
+                    continue
+                if any(params.get(other, "") != value for other, value in rest):
+                    continue
+                x = numeric(params[param])
+                cost = [number(row, c) for c in ("cost_median", "cost_min", "cost_max")]
+                points.append((x, *cost, number(row, "exits_per_op")))
+                xs.add(x)
+            if points:
+                lines.append((name_, colour, shape, dash, sorted(points)))
+    if not lines or len(xs) < 3:
+        return f"{name}: fewer than three values of {param} with the rest equal"
+    unit = {"share": "share of operations that update a table entry (%)"}.get(param, param)
+    unit = {"pages": "pages", "processes": "processes", "procs": "processes"}.get(param, unit)
+    logarithmic = min(xs) > 0 and max(xs) / min(xs) >= 16
+    commands = ["set xtics auto", "set offsets graph 0.04, graph 0.04, graph 0.08, 0"]
+    if param == "share":
+        commands = ["set xtics 0, 20, 100", "set xrange [-3:103]", "set offsets 0, 0, graph 0.08, 0"]
+    if logarithmic:
+        commands = ["set logscale x 2", "set offsets graph 0.04, graph 0.04, graph 0.08, 0"]
+        size = param in ("ws", "bytes", "size", "set")
+        commands.append(tics("x", [(x, binary(x) if size else short(x)) for x in sorted(xs)]))
+    modes = list(dict.fromkeys(line[:3] for line in lines))
+    legends = legend(modes, 1120, 1 - 56 / 480, 10)
+    if len(slices) > 1:
+        legends += "; " + dash_legend(slices, 1120, 1 - 78 / 480, 40)
+    plot = Plot(results, directory, name, "sweep.gp")
+    plot.set(
+        plot_title=f"{workload}: {unit}" if param != "share" else f"{workload}: update share",
+        x_label=unit,
+        cost_label="cost per operation, " + UNITS.get(results.clock, results.clock),
+        width=1120,
+        height=480,
+        caption_y=14 / 480,
+        legend=legends,
+        set_xaxis="; ".join(commands),
+        n_series=len(lines),
+        colours=" ".join(line[1] for line in lines),
+        shapes=" ".join(str(line[2]) for line in lines),
+        dashes=" ".join(str(line[3]) for line in lines),
+    )
+    for line in lines:
+        plot.block(line[4])
+    plot.write()
+    return None
+
+
+def dash_legend(slices, width, y, first_tag):
+    """What solid and dashed lines stand for."""
+    commands = []
+    step = 190
+    x = (width - step * len(slices)) / 2
+    for i, rest in enumerate(slices):
+        text = " ".join(f"{name}={value}" for name, value in rest)
+        commands.append(
+            f"set arrow {first_tag + i} from screen {x / width:.5f}, screen {y:.5f} "
+            f"to screen {(x + 40) / width:.5f}, screen {y:.5f} nohead linewidth 2 "
+            f'dashtype {i + 1} linecolor rgb "#303030"'
+        )
+        commands.append(
+            f'set label {first_tag + i} "{text}" at screen {(x + 48) / width:.5f}, '
+            f"screen {y:.5f} left"
+        )
+        x += step
+    return "; ".join(commands)
+
+
+def binary(value):
+    """65536 as 64K."""
+    for scale, letter in ((1024**3, "G"), (1024**2, "M"), (1024, "K")):
+        if value >= scale:
+            return short(value / scale) + letter
+    return short(value)
+
+
+def exits(row, _key):
+    """VM exits per operation; repetitions agree so closely that they need no bars."""
+    value = number(row, "exits_per_op")
+    return None if value is None else (value, value, value)
+
+
+def memory(row, _key):
+    """KiB at the peak."""
+    value = number(row, "shadow_bytes_peak")
+    return None if value is None else (value / 1024,) * 3
+
+
+def relative_cost(row, key):
+    """Cost as a multiple of EPT's; EPT itself is the line at 1."""
+    ratio, median = number(row, "cost_vs_ept"), number(row, "cost_median")
+    if key == ("penumbra", "ept") or not ratio or not median or ratio <= 0:
+        return None
+    return (
+        ratio,
+        ratio * number(row, "cost_min") / median,
+        ratio * number(row, "cost_max") / median,
+    )
+
+
+def stacks(results, parts):
+    """Bars of one work: a stack per mode."""
+
+    def bars_of(work):
+        bars = []
+        for key, legend, *_ in results.series:
+            row = results.cell.get((work, key))
+            if row and number(row, "exits_per_op") is not None:
+                bars.append((legend, [number(row, f"{part[0]}_per_op") for part in parts]))
+        return bars
+
+    return bars_of
+
+
+def flush_bars(results):
+    """What the guest asked for, once (all modes see the same guest), then each mode's own."""
+
+    def bars_of(work):
+        bars = []
+        for key, legend, *_ in results.series:
+            row = results.cell.get((work, key))
+            if not row:
+                continue
+            values = [number(row, f"{part[0]}_per_op") for part in FLUSHES]
+            if not bars and any(v is not None for v in values[:3]):
+                bars.append(("guest", values[:3] + [None]))
+            if values[3] is not None:
+                bars.append((legend, [None] * 3 + values[3:]))
+        return bars
+
+    return bars_of
+
+
+def main():
+    """reshape.py RESULTS OUT"""
+    if len(sys.argv) != 3:
+        sys.exit("usage: reshape.py RESULTS-DIR OUT-DIR")
+    try:
+        results = Results(sys.argv[1])
+    except (OSError, KeyError) as error:
+        sys.exit(f"plot: cannot use {sys.argv[1]}/summary.csv: {error}")
+    if not results.rows:
+        sys.exit(f"plot: {sys.argv[1]}/summary.csv has no row that is ok")
+    out = sys.argv[2]
+    unit = UNITS.get(results.clock, results.clock)
+    skipped = [
+        dots(results, out, "exits", "VM exits per operation", "VM exits per operation", exits),
+        dots(
+            results,
+            out,
+            "cost",
+            "Cost per operation relative to EPT",
+            f"cost relative to Penumbra's ept, from {unit}",
+            relative_cost,
+            reference=1,
+        ),
+        dots(
+            results,
+            out,
+            "memory",
+            "Memory for shadow or nested tables, at the peak",
+            "KiB",
+            memory,
+        ),
+        panels(
+            results,
+            out,
+            "causes",
+            "VM exits by cause",
+            "VM exits per operation, median repetition; each panel has its own axis",
+            CAUSES,
+            stacks(results, CAUSES),
+        ),
+        panels(
+            results,
+            out,
+            "flushes",
+            "TLB flushes: what the guest asked for, what the host executed",
+            "flushes per operation; each panel has its own axis",
+            FLUSHES,
+            flush_bars(results),
+        ),
+    ]
+    sweeps(results, out, skipped)
+    for reason in skipped:
+        if reason:
+            print(f"plot: left out {reason}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
