@@ -26,6 +26,51 @@ const struct paging_ops *paging_mode_find(const char *name)
 	return NULL;
 }
 
+static int mode_start(struct paging *pg, struct paging_vcpu *const *vcpus, unsigned int nr,
+		      const struct paging_ops *ops)
+{
+	unsigned int i;
+	int err;
+
+	pg->ops = ops;
+	err = ops->vm_init(pg);
+	if (err)
+		return err;
+	for (i = 0; i < nr; i++) {
+		struct paging_vcpu *pv = vcpus[i];
+
+		err = ops->vcpu_init(pv);
+		if (err)
+			break;
+		/* Nothing that hardware has cached for the old tables may be used again. */
+		pv->flush |= FLUSH_CONTEXT | FLUSH_NESTED;
+	}
+	if (!err)
+		return 0;
+	while (i--)
+		ops->vcpu_free(vcpus[i]);
+	ops->vm_free(pg);
+	return err;
+}
+
+int paging_switch(struct paging *pg, struct paging_vcpu *const *vcpus, unsigned int nr,
+		  const struct paging_ops *to)
+{
+	const struct paging_ops *from = pg->ops;
+	unsigned int i;
+
+	if (to == from)
+		return 0;
+	for (i = 0; i < nr; i++)
+		from->vcpu_free(vcpus[i]);
+	from->vm_free(pg);
+	pg->count->v[CNT_shadow_pages] = 0;
+	count(pg->count, mode_switches);
+	if (!mode_start(pg, vcpus, nr, to))
+		return 0;
+	return mode_start(pg, vcpus, nr, from) ? -EIO : -ENOMEM;
+}
+
 enum verdict paging_never_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res)
 {
 	(void)pv;

@@ -222,4 +222,21 @@ extern const struct paging_ops *const paging_modes[];
  */
 const struct paging_ops *paging_mode_find(const char *name);
 
+/**
+ * paging_switch() - move a VM to another mode
+ * @pg: the VM's translation, out of the guest, nothing in flight
+ * @vcpus: its vCPUs
+ * @nr: how many
+ * @to: the mode to go to
+ *
+ * Everything derived from guest memory is dropped and made again on demand; guest memory and
+ * registers are not touched. May sleep; pg->pool holds TABLE_POOL_LOW pages at least. Where the
+ * new mode cannot start for want of memory the VM goes back to the old one.
+ *
+ * Return: 0; -ENOMEM with the old mode running on; -EIO where not even that was possible and the
+ * VM has to be stopped (pg->state is NULL).
+ */
+int paging_switch(struct paging *pg, struct paging_vcpu *const *vcpus, unsigned int nr,
+		  const struct paging_ops *to);
+
 #endif
