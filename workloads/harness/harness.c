@@ -83,8 +83,8 @@ static void read_params(const struct workload *w)
 /* All of the workload's own parameters, then those of the kernel that are not at their default. */
 static void format_params(const struct workload *w, char *buf, size_t size)
 {
-	static const char *const kernel_keys[] = {"directmap", "pcid", "invpcid", "global", "nx",
-						  "smep",      "smap", "ad",	  "warmup"};
+	static const char *const kernel_keys[] = { "directmap", "pcid", "invpcid", "global", "nx",
+						   "smep",	"smap", "ad",	   "warmup" };
 	char value[32];
 	size_t n = 0;
 

@@ -104,7 +104,7 @@ static void put_string(struct out *o, const char *s, int width, bool left)
 
 static size_t vformat(char *buf, size_t size, const char *fmt, va_list args)
 {
-	struct out o = {buf, size, 0};
+	struct out o = { buf, size, 0 };
 
 	for (; *fmt; fmt++) {
 		bool left = false, is_long = false;

@@ -152,7 +152,7 @@ static void direct_map(struct mm *mm, int level)
 /* Leave the boot loader's tables. The loader may map no more than the image, so start small. */
 void paging_init(void)
 {
-	static const int levels[] = {2, 1, 3};
+	static const int levels[] = { 2, 1, 3 };
 	int level = levels[cmdline_choice("directmap", 0, "2m|4k|1g")];
 
 	if (level == 3 && !cpu.page1g)
@@ -209,7 +209,7 @@ struct region *mm_add_region(struct mm *mm, u64 start, u64 bytes, u64 prot, bool
 	if (start % size || bytes % size || !bytes || start < USER_TEXT ||
 	    start + bytes > USER_LIMIT)
 		die(GUEST_STATUS_FAILED, "bad region 0x%lx+0x%lx", start, bytes);
-	*r = (struct region){.start = start, .end = start + bytes, .prot = prot, .large = large};
+	*r = (struct region){ .start = start, .end = start + bytes, .prot = prot, .large = large };
 	mm->regions++;
 	if (r->end > mm->brk)
 		mm->brk = r->end;

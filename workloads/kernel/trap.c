@@ -25,7 +25,7 @@ struct tss {
 #define GATE_INTR   0x8e
 #define FAULT_STACK 4096
 
-struct fault last_fault = {.vector = -1};
+struct fault last_fault = { .vector = -1 };
 bool (*pf_hook)(struct regs *regs, u64 va);
 
 static struct idt_gate idt[VECTORS] __attribute__((aligned(16)));
@@ -37,7 +37,7 @@ void trap_init(void)
 	struct {
 		u16 limit;
 		u64 base;
-	} __attribute__((packed)) pointer = {sizeof(idt) - 1, (u64)idt};
+	} __attribute__((packed)) pointer = { sizeof(idt) - 1, (u64)idt };
 	u64 base = (u64)&tss;
 
 	for (u32 i = 0; i < VECTORS; i++) {

@@ -37,7 +37,7 @@ static void run_access(void *arg)
 
 int user_probe(struct proc *p, enum user_access kind, u64 va)
 {
-	struct access a = {p, kind, va};
+	struct access a = { p, kind, va };
 
 	return guarded_call(run_access, &a) != -1;
 }

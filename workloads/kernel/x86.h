@@ -143,7 +143,7 @@ static inline void raw_invlpg(u64 va)
 
 static inline void raw_invpcid(u64 type, u64 pcid, u64 va)
 {
-	u64 descriptor[2] = {pcid, va};
+	u64 descriptor[2] = { pcid, va };
 
 	asm volatile("invpcid %0, %1" : : "m"(descriptor), "r"(type) : "memory");
 }
