@@ -3,13 +3,10 @@
  * The list of paging modes, and the slots for events that a mode does not trap.
  */
 #include "modes.h"
+#include "walk.h"
 
 const struct paging_ops *const paging_modes[] = {
-	&paging_shadow,
-	&paging_ssp,
-	&paging_hybrid,
-	&paging_nested,
-	NULL,
+	&paging_shadow, &paging_ssp, &paging_hybrid, &paging_nested, NULL,
 };
 
 const struct paging_ops *paging_mode_find(const char *name)
@@ -24,6 +21,29 @@ const struct paging_ops *paging_mode_find(const char *name)
 		    !memcmp(paging_modes[i]->name, name, len))
 			return paging_modes[i];
 	return NULL;
+}
+
+/* The guest's value behind @load in one generation of the buffer, or 0. */
+static u64 shared_cr3(const struct shared_roots *roots, u64 load)
+{
+	int i;
+
+	for (i = 0; i < ROOT_TARGETS; i++)
+		if (roots->slot[i].cr3 && !((roots->slot[i].load ^ load) & ~PG_CR3_NOFLUSH))
+			return roots->slot[i].cr3;
+	return 0;
+}
+
+u64 paging_guest_cr3(struct paging_vcpu *pv, u64 value)
+{
+	u64 cr3;
+
+	if (!pv->share_gpa)
+		return value;
+	cr3 = shared_cr3(&pv->share, value);
+	if (!cr3)
+		cr3 = shared_cr3(&pv->withdrawn, value);
+	return cr3 ? cr3 | (value & PG_CR3_NOFLUSH) : value;
 }
 
 static int mode_start(struct paging *pg, struct paging_vcpu *const *vcpus, unsigned int nr,
@@ -91,6 +111,20 @@ void paging_never_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pc
 	(void)pcid;
 	(void)gva;
 	pv->flush |= FLUSH_CONTEXT;
+}
+
+int paging_never_share_roots(struct paging_vcpu *pv, gpa_t gpa)
+{
+	(void)pv;
+	(void)gpa;
+	return -EOPNOTSUPP;
+}
+
+bool paging_never_adopt_root(struct paging_vcpu *pv, u64 load)
+{
+	(void)pv;
+	(void)load;
+	return false;
 }
 
 void paging_never_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)

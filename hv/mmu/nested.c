@@ -463,6 +463,8 @@ const struct paging_ops paging_nested = {
 	.leave = paging_never_leave,
 	.unmap = nested_unmap,
 	.enter = nested_enter,
+	.share_roots = paging_never_share_roots,
+	.adopt_root = paging_never_adopt_root,
 	.reclaim = nested_reclaim,
 	.audit = nested_audit,
 };

@@ -120,6 +120,22 @@ struct paging_config {
 	u32 hybrid_quiet;     /* quiet sync points that close it again; may change */
 };
 
+/*
+ * SSP's base-address buffer: a page in the memory of a guest that opted in, where it finds, for
+ * its own CR3 values, the value to load instead so that the MOV needs no VM exit (up to four
+ * CR3-target values, Intel SDM vol. 3, 25.6.7 and 26.1.3). Written by us only, never read: what
+ * the guest writes there is its own loss. By opting in the guest promises to flush what it changes
+ * with INVLPG or INVPCID and not to count on MOV to CR3 for it.
+ */
+#define ROOT_TARGETS 4
+
+struct shared_roots {
+	struct {
+		u64 cr3;  /* the guest's value, bit 63 clear; 0: the slot is empty */
+		u64 load; /* what to load for it */
+	} slot[ROOT_TARGETS];
+};
+
 struct paging_ops;
 
 /* One VM's translation. */
@@ -146,11 +162,16 @@ struct paging_vcpu {
 	bool step;	/* ask for a VM exit after one instruction (cfg.mtf) */
 	u64 window_rip; /* of the instruction that is being let through */
 	/* Flushes owed. */
-	u32 flush;	  /* FLUSH_* */
-	u32 flush_gen;	  /* paging.flush_gen as of the last entry */
-	gva_t flush_gva;  /* for FLUSH_ADDR */
-	bool upper_stale; /* a non-leaf entry has changed since the last FLUSH_CONTEXT */
-	void *state;	  /* of the mode */
+	u32 flush;	 /* FLUSH_* */
+	u32 flush_gen;	 /* paging.flush_gen as of the last entry */
+	gva_t flush_gva; /* for FLUSH_ADDR */
+	/* The base-address buffer; gpa 0: the guest has not opted in. */
+	gpa_t share_gpa;
+	struct shared_roots share;     /* what the page says, most recently used first */
+	struct shared_roots withdrawn; /* what it said before: the guest may have just read it */
+	u32 share_gen;		       /* grows when share or share_on changes */
+	bool share_on;		       /* share holds: hardware may take its values as targets */
+	void *state;		       /* of the mode */
 };
 
 /* INVPCID types, Intel SDM vol. 2, INVPCID. */
@@ -183,6 +204,10 @@ enum invpcid_type {
  *	caused this exit or NULL
  * @unmap: @npages frames at @base are about to lose their memory
  * @enter: last thing before a VM entry; cannot fail. Folds paging.flush_gen into flush
+ * @share_roots: the guest opts in to the base-address buffer at page-aligned @gpa, or out with 0.
+ *	0, -EINVAL for an address it cannot have, -EOPNOTSUPP in a mode without exits to save
+ * @adopt_root: the guest has loaded share value @load without an exit (called before anything
+ *	else when hardware's CR3 is not hw_cr3); false if that value is none of its own
  * @reclaim: give back up to @pages table pages to the pool, the least useful first; returns pages
  * @audit: compare every live entry with what a fresh walk gives; returns the number of wrong
  *	entries and describes the first in @text
@@ -207,6 +232,8 @@ struct paging_ops {
 	void (*leave)(struct paging_vcpu *pv, const struct paging_fault *fault);
 	void (*unmap)(struct paging *pg, gfn_t base, u64 npages);
 	void (*enter)(struct paging_vcpu *pv);
+	int (*share_roots)(struct paging_vcpu *pv, gpa_t gpa);
+	bool (*adopt_root)(struct paging_vcpu *pv, u64 load);
 	unsigned int (*reclaim)(struct paging *pg, unsigned int pages);
 	u64 (*audit)(struct paging_vcpu *pv, char *text, size_t size);
 };
@@ -221,6 +248,18 @@ extern const struct paging_ops *const paging_modes[];
  * Return: the mode, or NULL.
  */
 const struct paging_ops *paging_mode_find(const char *name);
+
+/**
+ * paging_guest_cr3() - undo the base-address buffer for a value that exited after all
+ * @pv: the vCPU
+ * @value: what the guest tried to load
+ *
+ * A guest reads the buffer and loads what it read; in between, the value may have been withdrawn.
+ *
+ * Return: the guest's own CR3 value for a value that the buffer holds or has just held, bit 63 as
+ * in @value; any other @value as it is.
+ */
+u64 paging_guest_cr3(struct paging_vcpu *pv, u64 value);
 
 /**
  * paging_switch() - move a VM to another mode

@@ -7,7 +7,7 @@
  *   2. shadow pages: find, make, free, and the guard on the guest tables behind them
  *   3. one entry: make it, bring it in step; a whole table; everything that changed
  *   4. the guest touches memory: fault
- *   5. the guest changes roots and modes, and flushes
+ *   5. the guest changes roots and modes, and flushes (roots without exits: shadow_roots.c)
  *   6. the guest stores into a table: emulated, or through a window
  *   7. the host's side: unmap, reclaim, audit, birth and death
  *
@@ -985,12 +985,15 @@ enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_re
 	pv->cr3 = value;
 	if (!keep)
 		pv->flush |= FLUSH_CONTEXT;
+	if (pv->share_gpa)
+		shadow_roots_note(pv);
 	return VERDICT_RETRY;
 }
 
 void shadow_set_mode(struct paging_vcpu *pv)
 {
 	sync_all(shadow_of(pv->pg), true);
+	shadow_roots_withdraw(pv);
 	drop_root(pv);
 	pv->flush |= FLUSH_CONTEXT;
 }
@@ -1074,6 +1077,8 @@ void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)
 		return;
 	sv->window[sv->nr_windows++] = gfn;
 	pv->window = true;
+	pv->share_on = false; /* until it closes, each MOV to CR3 must be seen */
+	pv->share_gen++;
 	pv->window_rip = rip;
 	pv->step = pv->pg->cfg.mtf;
 	count(pv->pg->count, stepped_stores);
@@ -1107,6 +1112,8 @@ void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault)
 	while (sv->nr_windows)
 		close_window(shadow_of(pv->pg), sv->window[--sv->nr_windows]);
 	pv->window = false;
+	pv->share_on = pv->share_gpa;
+	pv->share_gen++;
 	pv->step = false;
 }
 
@@ -1120,6 +1127,8 @@ void shadow_unmap(struct paging *pg, gfn_t base, u64 npages)
 	gfn_t gfn;
 	int level;
 
+	for (sv = sh->vcpus; sv; sv = sv->next)
+		shadow_roots_withdraw(sv->pv);
 	for (gfn = base; gfn - base < npages; gfn++) {
 		struct gfn_info *info;
 
@@ -1209,6 +1218,7 @@ void shadow_vcpu_free(struct paging_vcpu *pv)
 	struct shadow_vcpu *sv = vcpu_of(pv), **at;
 
 	shadow_leave(pv, NULL);
+	shadow_roots_withdraw(pv);
 	drop_root(pv);
 	for (at = &sh->vcpus; *at != sv; at = &(*at)->next)
 		;

@@ -128,7 +128,13 @@ void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault);
 void shadow_unmap(struct paging *pg, gfn_t base, u64 npages);
 void shadow_enter(struct paging_vcpu *pv);
 unsigned int shadow_reclaim(struct paging *pg, unsigned int pages);
+int shadow_share_roots(struct paging_vcpu *pv, gpa_t gpa);
+bool shadow_adopt_root(struct paging_vcpu *pv, u64 load);
 u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size);
+
+/* shadow_roots.c: the base-address buffer. */
+void shadow_roots_note(struct paging_vcpu *pv);
+void shadow_roots_withdraw(struct paging_vcpu *pv);
 
 /* A mode of the shadow family differs from the others in its name, its policy and nothing else. */
 #define SHADOW_MODE_OPS(init)                                                                    \
@@ -138,6 +144,6 @@ u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size);
 	.set_mode = shadow_set_mode, .invlpg = shadow_invlpg, .invpcid = shadow_invpcid,         \
 	.pt_write = shadow_pt_write, .open_window = shadow_open_window, .leave = shadow_leave,   \
 	.unmap = shadow_unmap, .enter = shadow_enter, .reclaim = shadow_reclaim,                 \
-	.audit = shadow_audit
+	.share_roots = shadow_share_roots, .adopt_root = shadow_adopt_root, .audit = shadow_audit
 
 #endif

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * SSP's base-address buffer (VEE'21): context switches without a VM exit.
+ *
+ * A guest that opts in finds in a page of its own, beside each of its last four CR3 values, the
+ * value to load instead: its shadow root. The CPU lets exactly these values pass (CR3-target
+ * values); anything else exits as always, so the guest can reach no table but its own. At its next
+ * exit, adopt_root learns which of them it chose.
+ *
+ * All of it may be withdrawn at any moment: a guest that finds no entry loads its own value and
+ * takes an exit, a guest that holds a value withdrawn since exits too and paging_guest_cr3()
+ * knows what it meant.
+ */
+#include "shadow.h"
+
+static struct shadow_page *root_page(struct paging_vcpu *pv, u32 id)
+{
+	struct shadow *sh = pv->pg->state;
+
+	return &sh->page[id];
+}
+
+/* Copy what hardware accepts to where the guest reads it. */
+static void publish(struct paging_vcpu *pv)
+{
+	struct paging_result res;
+	u64 host;
+
+	pv->share_on = true;
+	pv->share_gen++;
+	if (gmem_host(pv->pg->mem, pv->share_gpa >> 12, &host, &res) == VERDICT_RETRY) {
+		memcpy(phys_to_virt(host & GMEM_HPA), &pv->share, sizeof(pv->share));
+		return;
+	}
+	/* The page has vanished: no speed-up from here on. */
+	pv->share_gpa = 0;
+	pv->share_on = false;
+}
+
+/**
+ * shadow_roots_withdraw() - take back every value that the guest may load without an exit
+ * @pv: the vCPU
+ */
+void shadow_roots_withdraw(struct paging_vcpu *pv)
+{
+	struct shadow_vcpu *sv = pv->state;
+	int i;
+
+	if (!pv->share.slot[0].cr3)
+		return;
+	for (i = 0; i < ROOT_TARGETS; i++)
+		if (sv->shared[i])
+			root_page(pv, sv->shared[i])->in_use--;
+	memset(sv->shared, 0, sizeof(sv->shared));
+	pv->withdrawn = pv->share;
+	pv->share = (struct shared_roots){};
+	publish(pv);
+}
+
+/**
+ * shadow_roots_note() - the guest has loaded a root through an exit: offer it for the next time
+ * @pv: the vCPU; cr3, hw_cr3 and the root are the new ones
+ *
+ * The least recently loaded of the others leaves when there are four.
+ */
+void shadow_roots_note(struct paging_vcpu *pv)
+{
+	u64 load = pv->hw_cr3 | (pv->cr4 & PG_CR4_PCIDE ? PG_CR3_NOFLUSH : 0);
+	struct shadow_vcpu *sv = pv->state;
+	int i;
+
+	/*
+	 * A value that could be a CR3 value of the guest's own would be taken for it: hardware
+	 * compares numbers. Such a root is not offered.
+	 */
+	if (gmem_slot(pv->pg->mem, (load & PTE_FRAME) >> 12))
+		return;
+	for (i = 0; i < ROOT_TARGETS - 1; i++)
+		if (pv->share.slot[i].cr3 == pv->cr3 || !pv->share.slot[i].cr3)
+			break;
+	if (sv->shared[i])
+		root_page(pv, sv->shared[i])->in_use--;
+	for (; i > 0; i--) {
+		pv->share.slot[i] = pv->share.slot[i - 1];
+		sv->shared[i] = sv->shared[i - 1];
+	}
+	pv->share.slot[0].cr3 = pv->cr3;
+	pv->share.slot[0].load = load;
+	sv->shared[0] = sv->root;
+	root_page(pv, sv->root)->in_use++;
+	publish(pv);
+}
+
+int shadow_share_roots(struct paging_vcpu *pv, gpa_t gpa)
+{
+	if (gpa & ~PAGE_MASK || (gpa && !gmem_slot(pv->pg->mem, gpa >> 12)))
+		return -EINVAL;
+	shadow_roots_withdraw(pv);
+	pv->withdrawn = (struct shared_roots){};
+	pv->share_gpa = gpa;
+	pv->share_on = gpa;
+	pv->share_gen++;
+	return 0;
+}
+
+bool shadow_adopt_root(struct paging_vcpu *pv, u64 load)
+{
+	struct shadow_vcpu *sv = pv->state;
+	int i;
+
+	for (i = 0; i < ROOT_TARGETS; i++) {
+		if (!sv->shared[i] || (pv->share.slot[i].load ^ load) & ~PG_CR3_NOFLUSH)
+			continue;
+		root_page(pv, sv->root)->in_use--;
+		sv->root = sv->shared[i];
+		root_page(pv, sv->root)->in_use++;
+		pv->cr3 = pv->share.slot[i].cr3;
+		pv->hw_cr3 = load & ~PG_CR3_NOFLUSH;
+		return true;
+	}
+	return false;
+}
