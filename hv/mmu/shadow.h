@@ -97,6 +97,7 @@ struct shadow_vcpu {
 	struct paging_vcpu *pv;
 	struct shadow_vcpu *next; /* of this VM */
 	u32 root;		  /* number of the root shadow page, 0: none */
+	u32 shared[ROOT_TARGETS]; /* roots behind paging_vcpu.share, each counted in in_use */
 	u32 upper_seen;		  /* shadow.upper_gen as of the last full flush */
 	u32 nr_windows;
 	gfn_t window[SHADOW_WINDOWS];

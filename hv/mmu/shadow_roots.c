@@ -30,6 +30,8 @@ static void publish(struct paging_vcpu *pv)
 	pv->share_gen++;
 	if (gmem_host(pv->pg->mem, pv->share_gpa >> 12, &host, &res) == VERDICT_RETRY) {
 		memcpy(phys_to_virt(host & GMEM_HPA), &pv->share, sizeof(pv->share));
+		/* A guest may name one of its tables: then it has written to its table. */
+		pv->pg->ops->pt_write(pv, pv->share_gpa, sizeof(pv->share));
 		return;
 	}
 	/* The page has vanished: no speed-up from here on. */
@@ -73,7 +75,7 @@ void shadow_roots_note(struct paging_vcpu *pv)
 	 * A value that could be a CR3 value of the guest's own would be taken for it: hardware
 	 * compares numbers. Such a root is not offered.
 	 */
-	if (gmem_slot(pv->pg->mem, (load & PTE_FRAME) >> 12))
+	if (!pv->cr3 || gmem_slot(pv->pg->mem, (load & PTE_FRAME) >> 12))
 		return;
 	for (i = 0; i < ROOT_TARGETS - 1; i++)
 		if (pv->share.slot[i].cr3 == pv->cr3 || !pv->share.slot[i].cr3)
