@@ -50,7 +50,7 @@ enum column_id { PENUMBRA_COLUMNS(COLUMN_ENUM) COL_NR };
 enum column_kind { COLUMN_KEY, COLUMN_VALUE, COLUMN_TEXT };
 
 #define COLUMN_NAME(name, kind, sentence) #name,
-static const char *const column_names[COL_NR] = {PENUMBRA_COLUMNS(COLUMN_NAME)};
+static const char *const column_names[COL_NR] = { PENUMBRA_COLUMNS(COLUMN_NAME) };
 #undef COLUMN_NAME
 
 #endif

@@ -43,8 +43,8 @@
 
 enum hugepages { PAGES_4K, PAGES_THP, PAGES_2M, PAGES_1G };
 
-static const char *const hugepages_names[] = {"off", "thp", "2M", "1G"};
-static const char *const backing_names[] = {"4k", "thp", "2m", "1g"};
+static const char *const hugepages_names[] = { "off", "thp", "2M", "1G" };
+static const char *const backing_names[] = { "4k", "thp", "2m", "1g" };
 
 struct options {
 	const char *device;
@@ -164,20 +164,20 @@ static enum hugepages parse_hugepages(const char *text)
 static void parse_options(int argc, char **argv, struct options *opt)
 {
 	static const struct option longopts[] = {
-		{"device", required_argument, NULL, 'd'},
-		{"kernel", required_argument, NULL, 'k'},
-		{"append", required_argument, NULL, 'a'},
-		{"mem", required_argument, NULL, 'm'},
-		{"hugepages", required_argument, NULL, 'H'},
-		{"populate", no_argument, NULL, 'p'},
-		{"timeout", required_argument, NULL, 't'},
-		{"stats", no_argument, NULL, 's'},
-		{"console", required_argument, NULL, 'o'},
-		{"csv", required_argument, NULL, 'c'},
-		{"tag", required_argument, NULL, 'T'},
-		{"columns", no_argument, NULL, 'C'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{ "device", required_argument, NULL, 'd' },
+		{ "kernel", required_argument, NULL, 'k' },
+		{ "append", required_argument, NULL, 'a' },
+		{ "mem", required_argument, NULL, 'm' },
+		{ "hugepages", required_argument, NULL, 'H' },
+		{ "populate", no_argument, NULL, 'p' },
+		{ "timeout", required_argument, NULL, 't' },
+		{ "stats", no_argument, NULL, 's' },
+		{ "console", required_argument, NULL, 'o' },
+		{ "csv", required_argument, NULL, 'c' },
+		{ "tag", required_argument, NULL, 'T' },
+		{ "columns", no_argument, NULL, 'C' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -252,8 +252,8 @@ static char *read_parameter(const char *path)
 
 static void set_up_rows(struct rows *rows, const struct options *opt)
 {
-	static const char *const keys[] = {"engine", "mode", "host", "clock", "backing", NULL};
-	const char *value[5] = {0};
+	static const char *const keys[] = { "engine", "mode", "host", "clock", "backing", NULL };
+	const char *value[5] = { 0 };
 	char *ept = read_parameter("/sys/module/kvm_intel/parameters/ept");
 	char *text = opt->tag, *given;
 
@@ -299,7 +299,7 @@ static void set_up_rows(struct rows *rows, const struct options *opt)
 
 static void map_ram(struct guest_ram *ram, const struct options *opt)
 {
-	static const int huge_shift[] = {0, 0, 21, 30};
+	static const int huge_shift[] = { 0, 0, 21, 30 };
 	uint64_t size = opt->mem_mib * MIB, align = 2 * MIB;
 	int shift = huge_shift[opt->hugepages];
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -447,8 +447,8 @@ static void set_registers(const struct machine *m, const struct boot_state *boot
 		.g = 1,
 	};
 	/* VM entry wants a busy TSS (SDM 27.3.1.2), though this one is never used. */
-	struct kvm_segment tss = {.limit = 0x67, .type = 0xb, .present = 1};
-	struct kvm_segment none = {.unusable = 1};
+	struct kvm_segment tss = { .limit = 0x67, .type = 0xb, .present = 1 };
+	struct kvm_segment none = { .unusable = 1 };
 	struct kvm_regs regs = {
 		.rip = boot->entry,
 		.rsi = boot->zero_page,
@@ -603,9 +603,9 @@ static void kick_timer(uint64_t first_seconds)
 	 * all, is interrupted in the end.
 	 */
 	struct itimerval timer = {
-		.it_value = {.tv_sec = (time_t)first_seconds,
-			     .tv_usec = first_seconds ? 0 : 100000},
-		.it_interval = {.tv_usec = 100000},
+		.it_value = { .tv_sec = (time_t)first_seconds,
+			      .tv_usec = first_seconds ? 0 : 100000 },
+		.it_interval = { .tv_usec = 100000 },
 	};
 
 	setitimer(ITIMER_REAL, &timer, NULL);
@@ -626,8 +626,8 @@ static void on_signal(int sig)
 
 static void catch_signals(const struct options *opt)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGALRM};
-	struct sigaction action = {.sa_handler = on_signal};
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM };
+	struct sigaction action = { .sa_handler = on_signal };
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		sigaction(signals[i], &action, NULL);

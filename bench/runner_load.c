@@ -245,7 +245,7 @@ static void put64(const struct guest_ram *ram, uint64_t gpa, uint64_t value)
 static void build_tables(const struct guest_ram *ram)
 {
 	/* Null, unused, 64-bit code at GUEST_BOOT_CS, flat data at GUEST_BOOT_DS. */
-	static const uint64_t gdt[] = {0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff};
+	static const uint64_t gdt[] = { 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff };
 
 	memcpy(gpa_to_host(ram, GDT_AT), gdt, sizeof(gdt));
 
@@ -268,7 +268,7 @@ static void build_tables(const struct guest_ram *ram)
 void load_guest(const char *path, const char *cmdline, const struct guest_ram *ram,
 		struct boot_state *boot)
 {
-	struct image image = {.path = path};
+	struct image image = { .path = path };
 
 	if (strlen(cmdline) >= GUEST_CMDLINE_MAX)
 		die("the command line has %zu characters: at most %d are passed to a guest",

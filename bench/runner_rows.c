@@ -236,8 +236,8 @@ static uint64_t without_marker(uint64_t count)
 
 static void take_penumbra(const struct rows *rows, struct row *row)
 {
-	static const char *const flushes[] = {"flush_host_invvpid_addr",
-					      "flush_host_invvpid_context", "flush_host_invept"};
+	static const char *const flushes[] = { "flush_host_invvpid_addr",
+					       "flush_host_invvpid_context", "flush_host_invept" };
 	uint64_t sum = 0, value;
 	bool all = true;
 
@@ -290,9 +290,9 @@ static void take_kvm(const struct rows *rows, struct row *row)
 
 static void take_statistics(const struct rows *rows, struct row *row)
 {
-	static const enum column_id causes[] = {COL_exits_pt_write,   COL_exits_hidden_fault,
-						COL_exits_true_fault, COL_exits_cr3,
-						COL_exits_invlpg,     COL_exits_nested};
+	static const enum column_id causes[] = { COL_exits_pt_write,   COL_exits_hidden_fault,
+						 COL_exits_true_fault, COL_exits_cr3,
+						 COL_exits_invlpg,     COL_exits_nested };
 	uint64_t exits, named = 0;
 
 	if (rows->kvm)
@@ -352,18 +352,18 @@ static const struct {
 	enum column_id col;
 	bool required;
 } guest_fields[] = {
-	{"workload", COL_workload, true},
-	{"params", COL_params, true},
-	{"rep", COL_rep, true},
-	{"status", COL_status, true},
-	{"ops", COL_ops, true},
-	{"elapsed", COL_elapsed, true},
-	{"control", COL_control, true},
-	{"checksum", COL_checksum, true},
-	{"g_invlpg", COL_flush_guest_invlpg, false},
-	{"g_cr3", COL_flush_guest_cr3, false},
-	{"g_invpcid", COL_flush_guest_invpcid, false},
-	{"g_pf", COL_guest_faults, false},
+	{ "workload", COL_workload, true },
+	{ "params", COL_params, true },
+	{ "rep", COL_rep, true },
+	{ "status", COL_status, true },
+	{ "ops", COL_ops, true },
+	{ "elapsed", COL_elapsed, true },
+	{ "control", COL_control, true },
+	{ "checksum", COL_checksum, true },
+	{ "g_invlpg", COL_flush_guest_invlpg, false },
+	{ "g_cr3", COL_flush_guest_cr3, false },
+	{ "g_invpcid", COL_flush_guest_invpcid, false },
+	{ "g_pf", COL_guest_faults, false },
 };
 
 #define NR_GUEST_FIELDS (sizeof(guest_fields) / sizeof(guest_fields[0]))
@@ -401,7 +401,7 @@ static bool parse_guest_line(const char *line, struct row *row)
  */
 void rows_line(struct rows *rows, const char *line)
 {
-	struct row row = {0};
+	struct row row = { 0 };
 
 	if (strncmp(line, GUEST_ROW_PREFIX, strlen(GUEST_ROW_PREFIX)))
 		return;
@@ -429,7 +429,7 @@ void rows_line(struct rows *rows, const char *line)
  */
 void rows_failure(struct rows *rows, const char *status)
 {
-	struct row row = {0};
+	struct row row = { 0 };
 	char copy[ROW_MAX], params[FIELD_MAX] = "", *save = NULL;
 
 	rows->failed = true;

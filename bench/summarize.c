@@ -30,7 +30,7 @@ struct table {
 };
 
 #define COLUMN_KIND(name, kind, sentence) COLUMN_##kind,
-static const enum column_kind column_kinds[COL_NR] = {PENUMBRA_COLUMNS(COLUMN_KIND)};
+static const enum column_kind column_kinds[COL_NR] = { PENUMBRA_COLUMNS(COLUMN_KIND) };
 #undef COLUMN_KIND
 
 /* Columns that are given per operation, in the order of the summary. */
@@ -55,7 +55,7 @@ static const enum column_id per_op[] = {
 #define NR_PER_OP (sizeof(per_op) / sizeof(per_op[0]))
 
 /* Columns that are levels, not counts. */
-static const enum column_id levels[] = {COL_shadow_pages_peak, COL_shadow_bytes_peak};
+static const enum column_id levels[] = { COL_shadow_pages_peak, COL_shadow_bytes_peak };
 
 #define NR_LEVELS (sizeof(levels) / sizeof(levels[0]))
 
@@ -68,7 +68,7 @@ struct figure {
 struct group {
 	const struct record *first; /* whose key fields are the group's */
 	size_t ok, failed;
-	struct figure ops, cost, count[NR_PER_OP], level[NR_LEVELS];
+	struct figure ops, elapsed, cost, count[NR_PER_OP], level[NR_LEVELS];
 	double vs_ept;
 	bool vs_ept_known;
 	bool checksum_varies, checksum_differs;
@@ -140,7 +140,7 @@ static void read_table(const char *path, struct table *table)
 	if (!file)
 		fail(path, strerror(errno));
 	while (getline(&line, &room, file) >= 0) {
-		struct record record = {.line = ++number};
+		struct record record = { .line = ++number };
 		char *copy, where[64];
 
 		if (number == 1) {
@@ -194,7 +194,7 @@ static int compare_double(const void *a, const void *b)
 
 static struct figure figure_of(double *values, size_t n)
 {
-	struct figure figure = {0};
+	struct figure figure = { 0 };
 
 	if (!n)
 		return figure;
@@ -275,6 +275,7 @@ static void fill_group(const struct table *table, struct group *group, double *s
 			group->checksum_varies = true;
 	}
 	group->ops = collect(table, key, pick_level, COL_ops, scratch);
+	group->elapsed = collect(table, key, pick_per_op, COL_elapsed, scratch);
 	group->cost = collect(table, key, pick_cost, COL_elapsed, scratch);
 	for (size_t i = 0; i < NR_PER_OP; i++)
 		group->count[i] = collect(table, key, pick_per_op, per_op[i], scratch);
@@ -386,7 +387,8 @@ static void print_header(void)
 	for (int col = 0; col < COL_NR; col++)
 		if (column_kinds[col] == COLUMN_KEY)
 			printf("%s,", column_names[col]);
-	printf("reps,failed,ops,cost_median,cost_min,cost_max,cost_spread_percent,cost_vs_ept");
+	printf("reps,failed,ops,elapsed_per_op,cost_median,cost_min,cost_max,cost_spread_percent,"
+	       "cost_vs_ept");
 	for (size_t i = 0; i < NR_PER_OP; i++)
 		printf(",%s_per_op", column_names[per_op[i]]);
 	for (size_t i = 0; i < NR_LEVELS; i++)
@@ -415,6 +417,7 @@ static void print_group(const struct group *group)
 			printf("%s,", group->first->field[col]);
 	printf("%zu,%zu", group->ok, group->failed);
 	print_number(group->ops.median, group->ops.known);
+	print_number(group->elapsed.median, group->elapsed.known);
 	print_number(cost->median, cost->known);
 	print_number(cost->min, cost->known);
 	print_number(cost->max, cost->known);
@@ -436,29 +439,33 @@ static void print_group(const struct group *group)
 /* For a terminal: the figures most people came for. */
 static void print_text(const struct group *groups, size_t n)
 {
-	printf("%-12s %-26s %-9s %-7s %14s %8s %10s %9s\n", "workload", "parameters", "engine",
+	if (n)
+		printf("cost = (elapsed - control) / operations, in %s; medians\n",
+		       groups[0].first->field[COL_clock]);
+	printf("%-10s %-32s %-8s %-7s %11s %6s %10s %9s\n", "workload", "parameters", "engine",
 	       "mode", "cost/op", "spread", "exits/op", "vs ept");
 	for (size_t i = 0; i < n; i++) {
 		const struct group *group = &groups[i];
 		const struct record *key = group->first;
 
-		printf("%-12s %-26s %-9s %-7s ", key->field[COL_workload], key->field[COL_params],
+		printf("%-10s %-32s %-8s %-7s ", key->field[COL_workload], key->field[COL_params],
 		       key->field[COL_engine], key->field[COL_mode]);
 		if (!group->ok) {
-			printf("%14s\n", "failed");
+			printf("%11s\n", "failed");
 			continue;
 		}
 		if (group->cost.known && group->cost.median != 0)
-			printf("%8.5g %-5s %7.2g%% ", group->cost.median, key->field[COL_clock],
-			       spread_percent(&group->cost));
+			printf("%11.*f %5.1f%% ", fabs(group->cost.median) < 100 ? 2 : 0,
+			       group->cost.median, spread_percent(&group->cost));
 		else
-			printf("%14s %8s ", "-", "-");
+			printf("%11s %6s ", "-", "-");
 		if (group->count[0].known)
-			printf("%10.4g ", group->count[0].median);
+			printf("%10.*f ", group->count[0].median < 100 ? 3 : 0,
+			       group->count[0].median);
 		else
 			printf("%10s ", "-");
 		if (group->vs_ept_known)
-			printf("%8.3gx", group->vs_ept);
+			printf("%8.*fx", group->vs_ept < 100 ? 2 : 0, group->vs_ept);
 		else
 			printf("%9s", "-");
 		putchar('\n');
@@ -483,7 +490,7 @@ static void usage(FILE *out)
 
 int main(int argc, char **argv)
 {
-	struct table table = {0};
+	struct table table = { 0 };
 	struct group *groups = NULL;
 	size_t n = 0, findings;
 	bool text = false;
@@ -512,7 +519,7 @@ int main(int argc, char **argv)
 		if (g < n)
 			continue;
 		groups = grow(groups, (n + 1) * sizeof(*groups));
-		groups[n] = (struct group){.first = &table.row[i]};
+		groups[n] = (struct group){ .first = &table.row[i] };
 		fill_group(&table, &groups[n++], scratch);
 	}
 	relate_to_ept(groups, n);

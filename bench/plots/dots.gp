@@ -4,7 +4,7 @@
 # Drives exits, cost and memory. Dots and not bars, because a bar on a logarithmic axis has no
 # honest length. Zero has no place on such an axis: it gets a column of its own, left of a line.
 #
-# The data: one index per mode; columns y, x, min, max. Variables: reshape.py.
+# The data: per mode one index of points (y, x) and one of bars (y, x, from, to). Variables: reshape.py.
 
 load style
 set xlabel x_label
@@ -24,8 +24,7 @@ eval(legend)
 eval(set_ytics)
 eval(set_xtics)
 eval(decorations)
-plot for [i=1:n_series] data index i-1 using 2:1:3:4 with xerrorbars \
+plot for [i=1:n_series] data index 2*i-1 using 2:1:3:4 with xerrorbars \
 	linecolor rgb word(colours, i) pointtype 0 linewidth 1.5 notitle, \
-	for [i=1:n_series] data index i-1 using 2:1 with points \
-	linecolor rgb word(colours, i) pointtype int(word(shapes, i)) pointsize 1.4 \
-	notitle
+	for [i=1:n_series] data index 2*i-2 using 2:1 with points \
+	linecolor rgb word(colours, i) pointtype int(word(shapes, i)) pointsize 1.4 notitle

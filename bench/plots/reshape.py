@@ -42,6 +42,9 @@ FLUSHES = [
     ("flush_host", "host: INVVPID, INVEPT", "#D55E00"),
 ]
 
+# Parameters that are bytes; people read 64K.
+SIZES = ("size", "ws", "bytes")
+
 UNITS = {"ticks": "ticks (emulated instructions)", "tsc": "TSC cycles"}
 
 
@@ -79,6 +82,19 @@ def short(value):
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:.{min(digits, 9)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def binary(value):
+    """65536 as 64K."""
+    for scale, letter in ((1024**3, "G"), (1024**2, "M"), (1024, "K")):
+        if value >= scale:
+            return short(value / scale) + letter
+    return short(value)
+
+
+def param_text(name, value):
+    """A parameter's value as people read it."""
+    return binary(numeric(value)) if name in SIZES and numeric(value) is not None else value
 
 
 class Results:
@@ -130,9 +146,8 @@ class Results:
     def label(self, work):
         """A workload with the parameters that tell it from its other rows."""
         params = parse_params(work[1])
-        return " ".join(
-            [work[0]] + [f"{n}={params[n]}" for n in self.varying(work[0]) if n in params]
-        )
+        shown = [name for name in self.varying(work[0]) if name in params]
+        return " ".join([work[0]] + [f"{name}={param_text(name, params[name])}" for name in shown])
 
 
 def caption(directory, rows):
@@ -255,8 +270,11 @@ def decade_label(exponent):
     return f"1e{exponent}"
 
 
-def dots(results, directory, name, title, x_label, pick, reference=None):
-    """A dot plot over all works; pick(row) gives (value, min, max) or None."""
+def dots(results, directory, name, title, x_label, pick, reference=None, note=None):
+    """A dot plot over all works; pick(row) gives (value, min, max) or None.
+
+    note(work) says in words why a line has no point, or gives None: then there is no line.
+    """
     works = []
     for workload in results.workloads():
         works += thin_out(results, [w for w in results.works if w[0] == workload], 6)
@@ -267,8 +285,10 @@ def dots(results, directory, name, title, x_label, pick, reference=None):
             value = pick(row, key) if row else None
             if value is not None:
                 points[work, key] = value
-    works = [work for work in works if any(w == work for w, _ in points)]
-    if not works:
+    pointless = {work: note(work) for work in works} if note else {}
+    shown = {work for work, _ in points}
+    works = [work for work in works if work in shown or pointless.get(work)]
+    if not shown:
         return f"{name}: no row has what it shows"
     series = [s for s in results.series if any(k == s[0] for _, k in points)]
 
@@ -310,6 +330,12 @@ def dots(results, directory, name, title, x_label, pick, reference=None):
                 f"set arrow from graph 0, first {i + 0.5} to graph 1, first {i + 0.5} nohead "
                 'linecolor rgb "#a0a0a0" linewidth 0.8'
             )
+    for y, work in enumerate(works, 1):
+        if work not in shown:
+            decorations.append(
+                f'set label "  {pointless[work]}" at {reference or zero_at:.6g}, first {y} left '
+                'font "DejaVu Sans,9" textcolor rgb "#505050" boxed'
+            )
     labels = [results.label(work) for work in works]
     row_height = 22 if len(series) <= 3 else 28
     height = 164 + row_height * len(works)
@@ -337,16 +363,16 @@ def dots(results, directory, name, title, x_label, pick, reference=None):
     spread = min(0.2, 0.75 / len(series))
     for i, (key, *_) in enumerate(series):
         shift = (i - (len(series) - 1) / 2) * spread
-        block = []
+        marks, bars = [], []
         for y, work in enumerate(works, 1):
             if (work, key) not in points:
                 continue
             value, least, most = points[work, key]
-            if value <= 0:
-                value = least = most = zero_at
-            bar = (max(least, value / 10), most) if most > least > 0 else (None, None)
-            block.append((y + shift, value, *bar))
-        plot.block(block)
+            marks.append((y + shift, value if value > 0 else zero_at))
+            if most > least > 0:
+                bars.append((y + shift, value, least, most))
+        plot.block(marks)
+        plot.block(bars)
     plot.write()
     return None
 
@@ -381,7 +407,7 @@ def panels(results, directory, name, title, x_label, parts, bars_of):
     width = 1120
     head, foot = 112, 58
     height = head + lines * step - 28 + foot
-    left = (max(len(n) for n in bar_names) * 8.4 + 20) / width
+    left = (max(len(n) for n in bar_names) * 8.4 + 28) / width
     step_x = (1 - 0.01) / columns
     plot = Plot(results, directory, name, "panels.gp", plot_title=title, x_label=x_label)
     plot.set(
@@ -449,7 +475,7 @@ def panel_tics(top):
     if not top:
         return 'set xtics ("0" 0)'
     step = 10.0 ** math.floor(math.log10(top))
-    for factor in (0.2, 0.25, 0.5, 1.0):
+    for factor in (0.25, 0.5, 1, 2, 2.5):
         if top / (step * factor) <= 4.2:
             step *= factor
             break
@@ -518,6 +544,9 @@ def sweep(results, directory, name, workload, param):
                 lines.append((name_, colour, shape, dash, sorted(points)))
     if not lines or len(xs) < 3:
         return f"{name}: fewer than three values of {param} with the rest equal"
+    rows = [results.cell[cell] for cell in results.cell if cell[0][0] == workload]
+    if not any(resolved(row) or number(row, "exits_per_op") for row in rows):
+        return f"{name}: {workload} costs no more than its control on this clock, without exits"
     unit = {"share": "share of operations that update a table entry (%)"}.get(param, param)
     unit = {"pages": "pages", "processes": "processes", "procs": "processes"}.get(param, unit)
     logarithmic = min(xs) > 0 and max(xs) / min(xs) >= 16
@@ -526,8 +555,7 @@ def sweep(results, directory, name, workload, param):
         commands = ["set xtics 0, 20, 100", "set xrange [-3:103]", "set offsets 0, 0, graph 0.08, 0"]
     if logarithmic:
         commands = ["set logscale x 2", "set offsets graph 0.04, graph 0.04, graph 0.08, 0"]
-        size = param in ("ws", "bytes", "size", "set")
-        commands.append(tics("x", [(x, binary(x) if size else short(x)) for x in sorted(xs)]))
+        commands.append(tics("x", [(x, param_text(param, f"{x:.0f}")) for x in sorted(xs)]))
     modes = list(dict.fromkeys(line[:3] for line in lines))
     legends = legend(modes, 1120, 1 - 56 / 480, 10)
     if len(slices) > 1:
@@ -541,6 +569,7 @@ def sweep(results, directory, name, workload, param):
         height=480,
         caption_y=14 / 480,
         legend=legends,
+        y_min=min([0] + [point[2] for line in lines for point in line[4] if point[2] is not None]),
         set_xaxis="; ".join(commands),
         n_series=len(lines),
         colours=" ".join(line[1] for line in lines),
@@ -573,14 +602,6 @@ def dash_legend(slices, width, y, first_tag):
     return "; ".join(commands)
 
 
-def binary(value):
-    """65536 as 64K."""
-    for scale, letter in ((1024**3, "G"), (1024**2, "M"), (1024, "K")):
-        if value >= scale:
-            return short(value / scale) + letter
-    return short(value)
-
-
 def exits(row, _key):
     """VM exits per operation; repetitions agree so closely that they need no bars."""
     value = number(row, "exits_per_op")
@@ -593,16 +614,38 @@ def memory(row, _key):
     return None if value is None else (value / 1024,) * 3
 
 
+def resolved(row):
+    """Does the body cost more than its control, by more than the two differ in loop overhead?"""
+    cost, elapsed = number(row, "cost_median"), number(row, "elapsed_per_op")
+    return cost is not None and elapsed is not None and cost > 0.01 * elapsed
+
+
 def relative_cost(row, key):
     """Cost as a multiple of EPT's; EPT itself is the line at 1."""
-    ratio, median = number(row, "cost_vs_ept"), number(row, "cost_median")
-    if key == ("penumbra", "ept") or not ratio or not median or ratio <= 0:
+    ratio = number(row, "cost_vs_ept")
+    if key == ("penumbra", "ept") or not ratio or not resolved(row):
         return None
-    return (
-        ratio,
-        ratio * number(row, "cost_min") / median,
-        ratio * number(row, "cost_max") / median,
-    )
+    median = number(row, "cost_median")
+    least, most = number(row, "cost_min"), number(row, "cost_max")
+    return (ratio, ratio * least / median, ratio * most / median)
+
+
+def reference_name(results):
+    """Whose ept is the line at 1: summarize prefers Penumbra's."""
+    ours = any(key == ("penumbra", "ept") for key, *_ in results.series)
+    return "Penumbra's ept" if ours else "the same hypervisor's ept"
+
+
+def no_cost(results):
+    """For a work of which no mode costs more than the control."""
+
+    def note(work):
+        rows = [results.cell[cell] for cell in results.cell if cell[0] == work]
+        if any(resolved(row) for row in rows):
+            return None
+        return "no cost beyond its control on this clock, in any mode"
+
+    return note
 
 
 def stacks(results, parts):
@@ -657,9 +700,10 @@ def main():
             out,
             "cost",
             "Cost per operation relative to EPT",
-            f"cost relative to Penumbra's ept, from {unit}",
+            f"cost relative to {reference_name(results)}, from {unit}",
             relative_cost,
             reference=1,
+            note=no_cost(results),
         ),
         dots(
             results,

@@ -20,6 +20,7 @@ set style line 101 linecolor rgb "#707070" linewidth 1.0
 set border 3 linestyle 101
 set tics nomirror textcolor rgb "#303030"
 set grid linestyle 100
+set style textbox opaque margins 0.3, 0.3 fillcolor rgb "#ffffff" noborder
 set title font "DejaVu Sans Bold,13" textcolor rgb "#202020"
 set label 1000 caption at screen 0.01, screen caption_y left font "DejaVu Sans,9" \
 	textcolor rgb "#505050"

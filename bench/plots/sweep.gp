@@ -11,7 +11,7 @@ set label 1 plot_title at screen 0.5, screen 0.95 center font "DejaVu Sans Bold,
 	textcolor rgb "#202020"
 set xlabel x_label
 eval(set_xaxis)
-set yrange [0:*]
+set yrange [y_min:*]
 set grid xtics ytics
 set tmargin at screen 0.80
 set bmargin at screen 0.19
@@ -29,6 +29,7 @@ unset label
 unset arrow
 set lmargin at screen 0.58
 set rmargin at screen 0.98
+set yrange [0:*]
 set ylabel "VM exits per operation"
 plot for [i=1:n_series] data index i-1 using 1:5 with linespoints \
 	linecolor rgb word(colours, i) pointtype int(word(shapes, i)) pointsize 1.1 linewidth 2 \
