@@ -427,7 +427,8 @@ static void take_bochs_output(const unsigned char *data, size_t size)
 		else
 			take_text(&debugger_line, &c, 1, take_debugger_line);
 	}
-	fflush(stdout);
+	if (fflush(stdout))
+		die("cannot write standard output: %s", strerror(errno));
 }
 
 /* -------------------------------------------------------------- the process */
