@@ -878,6 +878,9 @@ enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 	struct walk w;
 	u64 host;
 
+	/* The root lost its memory while the caller slept: fault again with a new one. */
+	if (unlikely(!pv->ready))
+		return VERDICT_RETRY;
 	v = reserve(sh, MAKE_MAX);
 	if (v != VERDICT_RETRY)
 		return v;
