@@ -9,7 +9,9 @@
 
 #define SEED 0x70745f757064ul
 
-static u64 pages, share, stride;
+enum { FLUSH_INVLPG, FLUSH_INVPCID, FLUSH_CR3 };
+
+static u64 pages, share, stride, flush;
 static u64 **entry;	/* per page: its gpte */
 static u64 (*frame)[2]; /* per page: its two frames */
 static u8 *turn;	/* per page: which of them is mapped */
@@ -18,6 +20,7 @@ static u64 sum, wrong;
 static const struct param params[] = {
 	NUMBER("pages", pages, 1024, 1, 65536, "pages that are accessed and remapped"),
 	NUMBER("share", share, 50, 0, 100, "operations in a hundred that update"),
+	CHOICE("flush", flush, FLUSH_INVLPG, "invlpg|invpcid|cr3", "the flush after an update"),
 	NUMBER("stride", stride, 1, 1, 512, "pages from one to the next; 512: a table page each"),
 	{},
 };
@@ -32,10 +35,20 @@ static u64 tag_of(u64 page, u32 which)
 	return (page << 1 | which) + 1;
 }
 
+/* Only INVLPG forgets global translations, so with the other flushes the pages are not global. */
+static u64 entry_value(u64 page)
+{
+	u64 global = flush == FLUSH_INVLPG ? PTE_G : 0;
+
+	return frame[page][turn[page]] | pte_flags(PTE_P | PTE_W | PTE_NX | global);
+}
+
 static void setup(void)
 {
 	u64 arrays = pages * (sizeof(*entry) + sizeof(*frame) + sizeof(*turn));
 
+	if (flush == FLUSH_INVPCID && !cpu.invpcid)
+		die(GUEST_STATUS_USAGE, "flush=invpcid: this CPU has no INVPCID");
 	need_memory((pages * 2 + pages * stride / 512 + 8) * PAGE_SIZE + arrays);
 	entry = frame_alloc_contig(pages * sizeof(*entry));
 	frame = frame_alloc_contig(pages * sizeof(*frame));
@@ -45,13 +58,20 @@ static void setup(void)
 			frame[i][which] = frame_alloc();
 			*(u64 *)frame[i][which] = tag_of(i, which);
 		}
-		entry[i] = kernel_map(va_of(i), frame[i][0], PTE_W | PTE_NX);
+		entry[i] = pte_lookup(&kernel_mm, va_of(i), 1, true);
+		pte_write(entry[i], entry_value(i));
 	}
 }
 
-static u64 entry_value(u64 page)
+static always_inline void update_page(u64 page)
 {
-	return frame[page][turn[page]] | pte_flags(PTE_P | PTE_W | PTE_NX | PTE_G);
+	pte_write(entry[page], entry_value(page));
+	if (flush == FLUSH_INVLPG)
+		tlb_flush_kernel_page(va_of(page));
+	else if (flush == FLUSH_INVPCID)
+		tlb_invpcid(INVPCID_ADDRESS, 0, va_of(page));
+	else
+		tlb_load(&kernel_mm, true);
 }
 
 /* Back to the first frames, so that every repetition does the same. */
@@ -61,8 +81,7 @@ static void prepare(void)
 		if (!turn[i])
 			continue;
 		turn[i] = 0;
-		pte_write(entry[i], entry_value(i));
-		tlb_flush_kernel_page(va_of(i));
+		update_page(i);
 	}
 }
 
@@ -80,10 +99,8 @@ static always_inline void run(u64 ops, bool update)
 
 		if (hit) {
 			turn[page] ^= 1;
-			if (update) {
-				pte_write(entry[page], entry_value(page));
-				tlb_flush_kernel_page(va_of(page));
-			}
+			if (update)
+				update_page(page);
 		}
 		tag = *(volatile u64 *)va_of(page);
 		if (tag != tag_of(page, turn[page]))
@@ -123,7 +140,7 @@ static bool check(u64 ops, u64 *checksum)
 
 WORKLOAD(pt_update) = {
 	.name = "pt_update",
-	.summary = "remap pages in a given share of accesses: PTE store, INVLPG, load",
+	.summary = "remap pages in a given share of accesses: PTE store, flush, load",
 	.params = params,
 	.ops = 4000,
 	.ops_max = 1ul << 32,

@@ -327,6 +327,18 @@ static always_inline void tlb_flush_page(u64 va)
 }
 
 /**
+ * tlb_invpcid() - INVPCID, for CPUs that have it
+ * @type: INVPCID_*
+ * @pcid: of the two types that name one
+ * @va: of the type that names one; global translations stay
+ */
+static always_inline void tlb_invpcid(u64 type, u64 pcid, u64 va)
+{
+	counts.invpcid++;
+	raw_invpcid(type, pcid, va);
+}
+
+/**
  * tlb_load() - MOV to CR3
  * @mm: the address space to switch to, or the current one to flush it
  * @flush: forget its non-global translations even where PCIDs could keep them
@@ -509,6 +521,15 @@ int guarded_call(void (*fn)(void *), void *arg);
 int probe_read(u64 va);
 int probe_write(u64 va, u64 value);
 int probe_exec(u64 va);
+
+/**
+ * trap_set_gate() - send a vector to a handler of one's own, past everything in trap.c
+ * @vector: exception
+ * @handler: assembly; NULL for the kernel's
+ *
+ * It must keep all registers and count what it takes (counts.pf).
+ */
+void trap_set_gate(u32 vector, void (*handler)(void));
 
 /**
  * pf_hook - a workload's own page-fault handler

@@ -47,8 +47,7 @@ void tlb_flush_mm_page(struct mm *mm, u64 va)
 	if (mm == current_mm) {
 		tlb_flush_page(va);
 	} else if (cpu.use_invpcid) {
-		counts.invpcid++;
-		raw_invpcid(INVPCID_ADDRESS, mm->pcid, va);
+		tlb_invpcid(INVPCID_ADDRESS, mm->pcid, va);
 	} else {
 		mm->stale = true;
 	}
@@ -59,8 +58,7 @@ void tlb_flush_mm(struct mm *mm)
 	if (mm == current_mm) {
 		tlb_load(mm, true);
 	} else if (cpu.use_invpcid) {
-		counts.invpcid++;
-		raw_invpcid(INVPCID_CONTEXT, mm->pcid, 0);
+		tlb_invpcid(INVPCID_CONTEXT, mm->pcid, 0);
 	} else {
 		mm->stale = true;
 	}

@@ -32,6 +32,20 @@ static struct idt_gate idt[VECTORS] __attribute__((aligned(16)));
 static struct tss tss;
 static u8 df_stack[FAULT_STACK] __attribute__((aligned(16)));
 
+void trap_set_gate(u32 vector, void (*handler)(void))
+{
+	u64 at = handler ? (u64)handler : (u64)vector_stubs + vector * STUB_STRIDE;
+
+	idt[vector] = (struct idt_gate){
+		.offset_low = (u16)at,
+		.selector = KERNEL_CS,
+		.ist = vector == VECTOR_DF ? 1 : 0,
+		.type = GATE_INTR,
+		.offset_mid = (u16)(at >> 16),
+		.offset_high = (u32)(at >> 32),
+	};
+}
+
 void trap_init(void)
 {
 	struct {
@@ -40,18 +54,8 @@ void trap_init(void)
 	} __attribute__((packed)) pointer = { sizeof(idt) - 1, (u64)idt };
 	u64 base = (u64)&tss;
 
-	for (u32 i = 0; i < VECTORS; i++) {
-		u64 stub = (u64)vector_stubs + i * STUB_STRIDE;
-
-		idt[i] = (struct idt_gate){
-			.offset_low = (u16)stub,
-			.selector = KERNEL_CS,
-			.ist = i == VECTOR_DF ? 1 : 0,
-			.type = GATE_INTR,
-			.offset_mid = (u16)(stub >> 16),
-			.offset_high = (u32)(stub >> 32),
-		};
-	}
+	for (u32 i = 0; i < VECTORS; i++)
+		trap_set_gate(i, NULL);
 	asm volatile("lidt %0" : : "m"(pointer));
 
 	/* 64-bit TSS, available (SDM 3A, 8.2.3). No I/O bitmap: ring 3 has no ports. */
