@@ -850,9 +850,16 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 	spte = leaf_spte(sp, gpte, w->access, hpa, is_guarded(sh, slot, gfn, level));
 	if (through_window) {
 		spte |= PTE_W | PTE_D;
-		/* A user page that only CR0.WP=0 makes writable must not open for user mode. */
-		if (!(w->access & ACC_W) && (w->access & ACC_U))
+		/*
+		 * A user page that only CR0.WP=0 makes writable must not open for user mode, nor,
+		 * as a supervisor page, for fetches that SMEP forbids. What cannot be expressed:
+		 * SMAP on that page until the window closes, one instruction where the monitor
+		 * trap flag exists.
+		 */
+		if (!(w->access & ACC_W) && (w->access & ACC_U)) {
 			spte &= ~PTE_U;
+			spte |= sp->role.nxe ? PTE_NX : 0;
+		}
 	}
 	changed |= leaf_set(sh, sp, i, spte, gpte, slot, gfn);
 	if (sh->policy->fill && level == 1 && !sp->role.direct)
