@@ -309,22 +309,26 @@ static void take_statistics(const struct rows *rows, struct row *row)
 		set_value(row, COL_exits_other, exits - named);
 }
 
-static bool agree(const struct row *row, enum column_id guest, const char *what, bool seen,
-		  uint64_t hypervisor)
+/* Does the guest's count of an event equal the hypervisor's statistic of that name? */
+static bool agree(const struct rows *rows, const struct row *row, enum column_id guest,
+		  const char *what, const char *name)
 {
-	if (!seen || !row->field[guest][0] || get_value(row, guest) == hypervisor)
+	uint64_t count;
+
+	if (!row->field[guest][0] || !body_count(rows, name, &count) ||
+	    get_value(row, guest) == count)
 		return true;
 	fprintf(stderr,
 		"runner: %s %s rep %s: the guest counts %s %s, the hypervisor %" PRIu64 "\n",
 		row->field[COL_workload], row->field[COL_params], row->field[COL_rep],
-		row->field[guest], what, hypervisor);
+		row->field[guest], what, count);
 	return false;
 }
 
 /* Both sides counted: do they agree? Only for events that the mode traps, each of them. */
 static bool counts_agree(const struct rows *rows, const struct row *row)
 {
-	uint64_t before, after, traps, value = 0;
+	uint64_t before, after, traps;
 	bool ok = true;
 
 	if (!stats_value(rows->stats, rows->begin, "traps", &before) ||
@@ -332,17 +336,13 @@ static bool counts_agree(const struct rows *rows, const struct row *row)
 		return true;
 	traps = before & after;
 	if (traps & TRAPS_CR3)
-		ok &= agree(row, COL_flush_guest_cr3, "MOV to CR3",
-			    body_count(rows, "flush_guest_cr3", &value), value);
+		ok &= agree(rows, row, COL_flush_guest_cr3, "MOV to CR3", "flush_guest_cr3");
 	if (traps & TRAPS_INVLPG) {
-		ok &= agree(row, COL_flush_guest_invlpg, "INVLPG",
-			    body_count(rows, "flush_guest_invlpg", &value), value);
-		ok &= agree(row, COL_flush_guest_invpcid, "INVPCID",
-			    body_count(rows, "flush_guest_invpcid", &value), value);
+		ok &= agree(rows, row, COL_flush_guest_invlpg, "INVLPG", "flush_guest_invlpg");
+		ok &= agree(rows, row, COL_flush_guest_invpcid, "INVPCID", "flush_guest_invpcid");
 	}
 	if (traps & TRAPS_PF)
-		ok &= agree(row, COL_guest_faults, "#PF",
-			    body_count(rows, "exits_true_fault", &value), value);
+		ok &= agree(rows, row, COL_guest_faults, "#PF", "exits_true_fault");
 	return ok;
 }
 

@@ -396,9 +396,11 @@ def panels(results, directory, name, title, x_label, parts, bars_of):
     bar_names = list(dict.fromkeys(label for _, _, bars in chosen for label, _ in bars))
     order = {s[1]: i for i, s in enumerate(results.series)}
     bar_names.sort(key=lambda label: order.get(label, -1))
+    # A part that is zero everywhere needs no place in the legend; one must stay.
     used = [
         any(values[k] for _, _, bars in chosen for _, values in bars) for k in range(len(parts))
     ]
+    used[-1] = used[-1] or not any(used)
     columns = min(3, len(chosen))
     lines = math.ceil(len(chosen) / columns)
     bar_height = 17
@@ -655,8 +657,9 @@ def stacks(results, parts):
         bars = []
         for key, legend, *_ in results.series:
             row = results.cell.get((work, key))
-            if row and number(row, "exits_per_op") is not None:
-                bars.append((legend, [number(row, f"{part[0]}_per_op") for part in parts]))
+            values = [number(row, f"{part[0]}_per_op") for part in parts] if row else []
+            if any(value is not None for value in values):
+                bars.append((legend, values))
         return bars
 
     return bars_of

@@ -1,0 +1,417 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tests of bench/ that need no hypervisor: the loader's checks, rows and CSV, the summary, the matrix
+# (with a pretended runner), the plots.  TAP; run it with prove.
+set -u
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+tmp=$(mktemp -d /tmp/penumbra-selftest.XXXXXX) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+CC=${CC:-gcc}
+# Programs of one run give back what they hold by ending.
+export ASAN_OPTIONS=detect_leaks=0
+count=0
+
+ok() {
+	count=$((count + 1))
+	echo "ok $count - $*"
+}
+
+not_ok() {
+	count=$((count + 1))
+	echo "not ok $count - $*"
+}
+
+# result STATUS NAME: of the command before.
+result() {
+	if [ "$1" = 0 ]; then ok "$2"; else not_ok "$2"; fi
+}
+
+bail_out() {
+	echo "Bail out! $*"
+	exit 1
+}
+
+# says STATUS PATTERN NAME: the last command's status and standard error.
+says() {
+	if [ "$status" = "$1" ] && grep -q -- "$2" "$tmp/err"; then
+		ok "$3"
+	else
+		not_ok "$3"
+		echo "# status $status, wanted $1; it said:"
+		sed 's/^/#   /' "$tmp/err"
+	fi
+}
+
+flags="-std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined
+	-fno-sanitize-recover=all"
+# shellcheck disable=SC2086 # words
+build() {
+	$CC $flags -o "$tmp/runner" "$top"/bench/runner*.c || bail_out "the runner does not build"
+	$CC $flags -o "$tmp/summarize" "$top/bench/summarize.c" || bail_out "summarize does not build"
+	$CC $flags -o "$tmp/selftest" "$top/bench/selftest.c" "$top/bench/runner_rows.c" \
+		"$top/bench/runner_stats.c" || bail_out "selftest.c does not build"
+}
+
+# ------------------------------------------------------------------------------ loader
+
+# A guest of one instruction; the linker makes three segments of it: headers, code, data.
+make_image() {
+	printf '.globl _start\n_start: hlt\n.data\n.quad 1\n' >"$tmp/guest.S"
+	$CC -nostdlib -static -Wl,-Ttext=0x1000000,-Tdata=0x1200000,--build-id=none \
+		-Wl,-z,max-page-size=4096 -o "$tmp/good" "$tmp/guest.S" || bail_out "no test image"
+}
+
+# bad_image OFFSET BYTES PATTERN DESCRIPTION: the good image with other bytes (octal) at OFFSET.
+bad_image() {
+	cp "$tmp/good" "$tmp/image"
+	at=$1
+	for byte in $2; do
+		# shellcheck disable=SC2059 # an octal escape
+		printf "\\$byte" | dd of="$tmp/image" conv=notrunc bs=1 seek="$at" 2>/dev/null
+		at=$((at + 1))
+	done
+	load 64
+	says 125 "$3" "$4"
+}
+
+# /dev/null is no hypervisor: an image that passes all checks is stopped there.
+load() {
+	"$tmp/runner" --device /dev/null --kernel "$tmp/image" --mem "$1" --append "${2:-}" \
+		>/dev/null 2>"$tmp/err"
+	status=$?
+}
+
+# Offset of a field in the n-th program header (from 0) of an image with e_phoff 64.
+ph() {
+	echo $((64 + 56 * $1 + $2))
+}
+
+test_loader() {
+	make_image
+	cp "$tmp/good" "$tmp/image"
+	load 64
+	says 125 "does not speak the KVM ABI" "a good image passes all checks"
+	load 17
+	says 125 "does not fit.*give --mem 19" "an image larger than guest RAM names the RAM it needs"
+	load 64 "$(printf '%2048s' x)"
+	says 125 "command line has 2048 characters" "a command line that is too long"
+
+	rm "$tmp/image"
+	load 64
+	says 125 "cannot open the guest image" "a missing image"
+	mkdir "$tmp/image"
+	load 64
+	says 125 "not a regular file" "a folder as image"
+	rmdir "$tmp/image"
+	: >"$tmp/image"
+	load 64
+	says 125 "not an ELF file" "an empty image"
+	echo 'MZ this is a bzImage' >"$tmp/image"
+	load 64
+	says 125 "uncompressed ELF64" "a bzImage"
+	head -c 40 "$tmp/good" >"$tmp/image"
+	load 64
+	says 125 "truncated" "an image cut within its header"
+	head -c 100 "$tmp/good" >"$tmp/image"
+	load 64
+	says 125 "program headers lie beyond" "an image cut within its program headers"
+	head -c 4096 "$tmp/good" >"$tmp/image"
+	load 64
+	says 125 "truncated: segment" "an image cut within a segment"
+
+	bad_image 4 001 "32-bit" "a 32-bit image"
+	bad_image 5 002 "little-endian" "a big-endian image"
+	bad_image 18 "267 000" "another machine" "an image for another machine"
+	bad_image 16 001 "not linked" "an object file"
+	bad_image 56 "000 000" "no program headers" "an image without program headers"
+	bad_image 32 "000 000 000 000 000 000 000 200" "beyond its end" "program headers far away"
+	bad_image 24 "000 000 000 002" "starts at" "an entry outside the image"
+	bad_image "$(ph 1 24)" "000 040 000 000" "overlaps the zero page" \
+		"a segment over the zero page"
+	bad_image "$(ph 1 24)" "000 000 013 000" "ROM and video" "a segment in the ROM area"
+	bad_image "$(ph 2 24)" "000 000 000 001" "overlap in memory" "segments that overlap"
+	bad_image "$(ph 1 24)" "000 000 000 000 001" "does not fit" "a segment above guest RAM"
+	bad_image "$(ph 1 24)" "000 377 377 377 377 377 377 377" "" "a segment at the very top"
+	bad_image "$(ph 1 40)" "377 377 377 377 377 377 377 377" "wraps around" \
+		"a segment that wraps around"
+	bad_image "$(ph 1 32)" "377 377 377 377 377 377 377 077" "more bytes in the file" \
+		"more bytes in the file than in memory"
+}
+
+test_options() {
+	run() {
+		"$tmp/runner" "$@" >"$tmp/out" 2>"$tmp/err"
+		status=$?
+	}
+	run
+	says 125 "give --kernel" "no image given"
+	run --kernel x --mem 1
+	says 125 "from 2 to" "too little RAM asked for"
+	run --kernel x --mem lots
+	says 125 "number" "RAM that is no number"
+	run --kernel x --hugepages 4M
+	says 125 "off, thp, 2M or 1G" "an unknown kind of pages"
+	run --kernel x stray
+	says 125 "stray" "a stray argument"
+	run --unknown
+	says 125 "see runner --help" "an unknown option"
+	run --kernel "$tmp/good" --device "$tmp/absent"
+	says 125 "is not there: load the module" "no device"
+	run --kernel "$tmp/good" --csv "$tmp/x.csv"
+	says 125 "no row without its kind" "rows without host and clock"
+	run --kernel "$tmp/good" --csv "$tmp/x.csv" --tag host=metal,clock=tsc,color=red
+	says 125 "color=red is unknown" "an unknown tag"
+	run --kernel "$tmp/good" --csv /nowhere/x.csv --tag host=metal,clock=tsc
+	says 125 "cannot write rows" "a CSV that cannot be written"
+	echo "other,columns" >"$tmp/other.csv"
+	run --kernel "$tmp/good" --csv "$tmp/other.csv" --tag host=metal,clock=tsc
+	says 125 "columns are not" "a CSV with other columns"
+	[ "$(cat "$tmp/other.csv")" = "other,columns" ]
+	result $? "and it is left as it was"
+	run --kernel "$tmp/absent" --append "workload=mix ops=3 reps=2" --csv "$tmp/fail.csv" \
+		--tag host=metal,clock=tsc,mode=ept --device "$tmp/absent"
+	grep -q '^penumbra,ept,mix,ops:3,1,failed,,,,tsc,metal,' "$tmp/fail.csv" &&
+		[ "$(wc -l <"$tmp/fail.csv")" = 2 ]
+	result $? "a run that cannot start leaves a row that says so"
+	"$tmp/runner" --columns | cmp -s - "$tmp/header"
+	result $? "--columns prints the header of the agreed file format"
+	run --help
+	[ $status = 0 ] && grep -q -- --populate "$tmp/out"
+	result $? "--help"
+}
+
+test_rows() {
+	"$tmp/selftest" >"$tmp/out" 2>/dev/null
+	while read -r verdict name; do
+		case $verdict in
+		pass) ok "$name" ;;
+		fail) not_ok "$name" ;;
+		*) echo "# $name" ;;
+		esac
+	done <"$tmp/out"
+	tail -n 1 "$tmp/out" | grep -q "^pass a run without a row"
+	result $? "all checks of rows were reached"
+}
+
+# ------------------------------------------------------------------------------ summary
+
+# row MODE WORKLOAD REP STATUS ELAPSED EXITS CHECKSUM
+row() {
+	echo "penumbra,$1,$2,a:1,$3,$4,100,$5,1000,ticks,emulated,$6,,,,,,,,,,,,,,,,$7,,thp"
+}
+
+# Column NAME of the summary's row for MODE and WORKLOAD.
+cell() {
+	awk -F, -v name="$1" -v mode="$2" -v workload="$3" '
+		NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) column = i }
+		$2 == mode && $3 == workload { print $column }' "$tmp/summary.csv"
+}
+
+# is COLUMN MODE WORKLOAD VALUE
+is() {
+	found=$(cell "$1" "$2" "$3")
+	if [ "$found" = "$4" ]; then
+		ok "$1 of $3 under $2 is ${4:-empty}"
+	else
+		not_ok "$1 of $3 under $2 is $found, not $4"
+	fi
+}
+
+summarize() {
+	"$tmp/summarize" "$@" >"$tmp/summary.csv" 2>"$tmp/err"
+	status=$?
+}
+
+test_summary() {
+	{
+		cat "$tmp/header"
+		row shadow gups 1 ok 3000 500 0x1
+		row shadow gups 2 ok 7000 500 0x1
+		row shadow gups 3 ok 5000 700 0x1
+		row ept gups 1 ok 2000 0 0x1
+		row ept gups 2 ok 2200 0 0x1
+		row ept gups 3 failed "" "" ""
+	} >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	says 1 "gups a:1, penumbra ept rep 3: failed" "a row that is not ok is reported"
+	is reps shadow gups 3
+	is cost_median shadow gups 40
+	is cost_min shadow gups 20
+	is cost_max shadow gups 60
+	is cost_spread_percent shadow gups 100
+	is exits_per_op shadow gups 5
+	is exits_pt_write_per_op shadow gups ""
+	is reps ept gups 2
+	is failed ept gups 1
+	is cost_median ept gups 11
+	is exits_per_op ept gups 0
+	is cost_vs_ept ept gups 1
+	is cost_vs_ept shadow gups 3.636363636
+	is checksum_agrees shadow gups yes
+
+	sed -i '/failed/d' "$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	[ $status = 0 ] && [ ! -s "$tmp/err" ]
+	result $? "an undisturbed file has no findings"
+	row ssp gups 2 ok 4000 3 0x2 >>"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	says 1 "checksum 0x2 differs from that of penumbra shadow: 0x1" "a checksum that differs"
+	is checksum_agrees ept gups no
+
+	{
+		cat "$tmp/header"
+		row shadow gups 1 ok 100 1 0x1
+	} >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	is cost_vs_ept shadow gups ""
+	: >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	says 2 "it is empty" "an empty file"
+	echo "a,b" >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	says 2 "header" "a file with another header"
+	{
+		cat "$tmp/header"
+		echo "penumbra,ept,gups"
+	} >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	says 2 "line 2: wrong number of fields" "a line that is cut short"
+	{
+		cat "$tmp/header"
+		row shadow gups 1 ok many 1 0x1
+	} >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	says 2 "not a number" "a value that is no number"
+	summarize "$tmp/absent"
+	says 2 "No such file" "a missing file"
+}
+
+# ------------------------------------------------------------------------------ matrix
+
+make_pretended_host() {
+	mkdir -p "$tmp/parameters"
+	echo shadow >"$tmp/parameters/paging_mode"
+	: >"$tmp/kernel"
+	cat >"$tmp/conf" <<-'END'
+	# quick default weight workload parameters
+	1 3 1 good  a=1
+	0 2 5 bad   b=2
+	1 1 1 rare? c=3
+	END
+	# It fails for "bad", and cannot do "rare".
+	cat >"$tmp/pretend" <<-'END'
+	#!/bin/sh
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--console) console=$2 ;;
+		--tag) tag=$2 ;;
+		--append) line=$2 ;;
+		esac
+		shift
+	done
+	echo "guest: a sentence" >"$console"
+	echo "@csv $tag $line"
+	case $line in
+	*workload=bad*) echo "runner: it broke" >&2 && exit 126 ;;
+	*workload=rare*) exit 2 ;;
+	esac
+	END
+	chmod +x "$tmp/pretend"
+}
+
+matrix() {
+	env RUNNER="$tmp/pretend" CONF="$tmp/conf" KERNEL="$tmp/kernel" DEVICE=/dev/null \
+		PARAMETERS="$tmp/parameters" HOST_KIND=emulated CLOCK=ticks "$@" \
+		"$top/bench/matrix" >"$tmp/out" 2>"$tmp/err"
+	status=$?
+}
+
+has() {
+	grep -q -- "$1" "$tmp/out"
+	result $? "$2"
+}
+
+has_not() {
+	! grep -q -- "$1" "$tmp/out"
+	result $? "$2"
+}
+
+test_matrix() {
+	make_pretended_host
+	matrix MODES="shadow ept"
+	[ $status = 1 ]
+	result $? "a failing workload makes the matrix fail"
+	has "@csv engine=penumbra,mode=ept,host=emulated,clock=ticks,backing=cold workload=good a=1 reps=3" \
+		"and the others are run, in every mode"
+	has "@note FAILED: shadow bad b=2: status 126: runner: it broke" "with a sentence"
+	has "@note left out: ept rare c=3: guest: a sentence" "what the CPU cannot do is left out"
+	has_not "@csv.*rare" "without a row"
+	has "@progress 28 28 6/6 penumbra done" "progress ends at its total"
+	[ "$(cat "$tmp/parameters/paging_mode")" = ept ]
+	result $? "paging_mode is switched"
+
+	matrix MODES=shadow QUICK=1
+	[ $status = 0 ]
+	result $? "the quick set leaves out what it says"
+	has_not "bad" "and only that"
+	matrix MODES=shadow WORKLOADS=bad REPS=7
+	has "workload=bad b=2 reps=7" "WORKLOADS= and REPS="
+	has_not "good" "nothing else is run"
+	matrix WORKLOADS=unknown
+	says 2 "no workload unknown" "an unknown workload"
+	matrix REPS=many
+	says 2 "number from 1 to 999" "REPS= that is no number"
+	matrix DEVICE="$tmp/absent"
+	says 2 "is not there" "no device"
+	matrix KERNEL="$tmp/absent"
+	says 2 "make build/suite.elf" "no guest image"
+	matrix HOST_KIND= CLOCK=
+	says 2 "must say what the rows are" "rows without their kind"
+}
+
+# ------------------------------------------------------------------------------ plots
+
+test_plots() {
+	if ! command -v gnuplot >/dev/null || ! command -v python3 >/dev/null; then
+		count=$((count + 1))
+		echo "ok $count # SKIP no gnuplot or python3"
+		return
+	fi
+	mkdir -p "$tmp/results"
+	{
+		cat "$tmp/header"
+		for share in 0 50 100; do
+			for mode in shadow ept; do
+				row $mode pt_update 1 ok $((2000 + share * 10)) $((share + 1)) 0x1 |
+					sed "s/a:1/share:$share/"
+			done
+		done
+		# A mode that nobody knows yet, and a workload that one mode lacks.
+		row future gups 1 ok 9000 7 0x1
+	} >"$tmp/results/raw.csv"
+	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/results" >"$tmp/out" 2>"$tmp/err"
+	result $? "plots are drawn from any CSV"
+	sed 's/^/# /' "$tmp/err"
+	[ -s "$tmp/results/exits.png" ] && [ -s "$tmp/results/sweep.svg" ] &&
+		[ -s "$tmp/results/cost.png" ] && [ -s "$tmp/results/cost.svg" ]
+	result $? "as PNG and as SVG"
+	grep -q "left out memory" "$tmp/err" && [ ! -e "$tmp/results/memory.png" ]
+	result $? "a plot without data is left out, with a sentence"
+	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/absent" >"$tmp/out" 2>"$tmp/err"
+	status=$?
+	says 2 "is not there" "no CSV"
+}
+
+build
+cat >"$tmp/header" <<'END'
+engine,mode,workload,params,rep,status,ops,elapsed,control,clock,host,exits,exits_pt_write,exits_hidden_fault,exits_true_fault,exits_cr3,exits_invlpg,exits_nested,exits_other,flush_guest_invlpg,flush_guest_cr3,flush_guest_invpcid,flush_host,emulated_stores,sptes_written,shadow_pages_peak,shadow_bytes_peak,checksum,guest_faults,backing
+END
+test_loader
+test_options
+test_rows
+test_summary
+test_matrix
+test_plots
+echo "1..$count"
