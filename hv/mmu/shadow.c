@@ -838,7 +838,8 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 
 		i = pt_index(gva, level);
 		gpte = level >= w->level ? w->gpte[level] : w->gpte[w->level];
-		if (level == 1 || (level <= w->level && !through_window &&
+		/* A large entry would take away what a window opened inside its block. */
+		if (level == 1 || (level <= w->level && !pv->window &&
 				   block_fits(sh, slot, gfn, host, level)))
 			break;
 		child = sp_get(sh, child_gfn(sp, i, gpte), child_role(sp, gpte));
@@ -1117,8 +1118,8 @@ void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault)
 {
 	struct shadow_vcpu *sv = vcpu_of(pv);
 
-	if (fault && fault->rip == pv->window_rip && (fault->code & PF_W))
-		return; /* the instruction itself, not done yet */
+	if (fault && fault->rip == pv->window_rip)
+		return; /* the instruction itself, not done yet: it may read and write */
 	while (sv->nr_windows)
 		close_window(shadow_of(pv->pg), sv->window[--sv->nr_windows]);
 	pv->window = false;
