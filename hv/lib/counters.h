@@ -31,6 +31,9 @@
 	COUNTER(exits_exception, NONE, SUM, "exits: guest exception other than #PF")               \
 	COUNTER(exits_io, NONE, SUM, "exits: IN, OUT, INS, OUTS")                                  \
 	COUNTER(exits_mmio, NONE, SUM, "exits: access outside guest memory")                       \
+	COUNTER(exits_gtt_write, NONE, SUM, "exits: store into a trapped part of the GTT")         \
+	COUNTER(exits_gtt_doorbell, NONE, SUM, "exits: submission to the GTT's engine")            \
+	COUNTER(exits_gtt_other, NONE, SUM, "exits: GTT entry read, or another GTT register")      \
 	COUNTER(exits_msr, NONE, SUM, "exits: RDMSR, WRMSR")                                       \
 	COUNTER(exits_cpuid, NONE, SUM, "exits: CPUID")                                            \
 	COUNTER(exits_vmcall, NONE, SUM, "exits: VMCALL")                                          \
@@ -61,6 +64,16 @@
 	COUNTER(shadow_pages, NONE, NOW, "shadow or nested table pages in use")                    \
 	COUNTER(shadow_pages_peak, NONE, PEAK, "highest value of shadow_pages")                    \
 	COUNTER(shadow_bytes_peak, BYTES, PEAK, "highest memory used for shadow or nested tables") \
+	COUNTER(gtt_submissions, NONE, SUM, "batches that the GTT's engine was given")             \
+	COUNTER(gtt_refused, NONE, SUM, "batches that ended before their end, with a sentence")    \
+	COUNTER(gtt_pages_used, NONE, SUM, "device pages that commands have used")                 \
+	COUNTER(gtt_entries_rebuilt, NONE, SUM, "GTT shadow entries made by a submission")         \
+	COUNTER(gtt_portions_rebuilt, NONE, SUM, "GTT portions made again as a whole")             \
+	COUNTER(gtt_portions_compared, NONE, SUM, "GTT portions compared with their snapshot")     \
+	COUNTER(gtt_portions_opened, NONE, SUM, "GTT portions opened to unseen stores")            \
+	COUNTER(gtt_portions_closed, NONE, SUM, "GTT portions closed again")                       \
+	COUNTER(gtt_snapshots, NONE, NOW, "GTT snapshots in use")                                  \
+	COUNTER(gtt_snapshots_stolen, NONE, SUM, "GTT snapshots taken from another portion")       \
 	COUNTER(pages_pinned, NONE, NOW, "guest pages pinned in host memory")                      \
 	COUNTER(traps, NONE, NOW, "events this mode traps: 1 CR3, 2 INVLPG, 4 #PF, 8 nested")
 

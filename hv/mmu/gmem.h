@@ -40,6 +40,7 @@ struct gmem_slot {
 	struct gfn_info *info[3]; /* [0] per frame, [1] per 2 MiB block, [2] per 1 GiB block;
 				   * block arrays start at the block that holds base */
 	void *owner;		  /* the pinning side's own data */
+	bool device;		  /* a device fills host[]; a frame without a word there traps */
 };
 
 struct gmem;

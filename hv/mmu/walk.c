@@ -22,6 +22,8 @@ enum verdict gmem_host(struct gmem *mem, gfn_t gfn, u64 *host, struct paging_res
 	*host = slot->host[gfn - slot->base];
 	if (likely(*host))
 		return VERDICT_RETRY;
+	if (slot->device)
+		return VERDICT_MMIO;
 	err = mem->ops->pin(mem, gfn);
 	if (err == -EAGAIN)
 		return VERDICT_PIN;

@@ -91,7 +91,8 @@ struct walk_for {
  * @res: gpa (VERDICT_PIN, VERDICT_MMIO), why (VERDICT_STOP)
  *
  * Return: VERDICT_RETRY when the frame is pinned; VERDICT_PIN; VERDICT_MMIO when no memory is
- * there; VERDICT_STOP when the frame cannot be pinned at all.
+ * there, or a device that wants to see the access; VERDICT_STOP when the frame cannot be pinned at
+ * all.
  */
 enum verdict gmem_host(struct gmem *mem, gfn_t gfn, u64 *host, struct paging_result *res);
 
