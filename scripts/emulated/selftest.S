@@ -61,8 +61,10 @@ row:	  .asciz "@row workload=selftest\n"
 status:	  .asciz "status=7\n"
 shutdown: .asciz "Shutdown"
 
-	.balign 4096	/* a page of its own, so that the first access walks the tables */
-traced:	  .quad 0x1122334455667788
+	.balign 16
 	.skip 1024
 stack_top:
+	.balign 4096	/* a page of its own, so that the first access walks the tables */
+traced:	  .quad 0x1122334455667788
+
 	.section .note.GNU-stack, "", @progbits
