@@ -322,7 +322,7 @@ static bool rmap_clear(struct shadow *sh, struct gfn_info *info, u64 bit)
  * The flush is owed also where no live entry was writable: hardware may still hold a writable
  * translation that the guest has unmapped but not flushed, and a store through it would not show.
  */
-static void guard(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn)
+static void guard_frame(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn)
 {
 	u32 id, next;
 	int level;
@@ -340,7 +340,7 @@ static void guard(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn)
 	sh->pg->flush_gen++;
 }
 
-static void unguard(struct gmem_slot *slot, gfn_t gfn)
+static void unguard_frame(struct gmem_slot *slot, gfn_t gfn)
 {
 	gmem_info(slot, gfn, 2)->tables--;
 	gmem_info(slot, gfn, 3)->tables--;
@@ -405,7 +405,7 @@ static void sp_free(struct shadow *sh, struct shadow_page *sp)
 			;
 		*at = sp->next_table;
 		if (!info->tables)
-			unguard(slot, sp->gfn);
+			unguard_frame(slot, sp->gfn);
 	}
 	for (at = hash_bucket(sh, sp->gfn, sp->role); *at != id; at = &sh->page[*at].next_hash)
 		;
@@ -490,7 +490,7 @@ static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_rol
 		struct gfn_info *info = gmem_info(slot, gfn, 1);
 
 		if (!info->tables)
-			guard(sh, slot, gfn);
+			guard_frame(sh, slot, gfn);
 		if (info->tables ? is_open(sh, info) : sh->policy->born_open)
 			sp_open(sh, sp);
 		sp->next_table = info->tables;
@@ -968,6 +968,7 @@ static enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_res
 	sp->in_use++;
 	drop_root(pv);
 	vcpu_of(pv)->root = sp_id(sh, sp);
+	vcpu_of(pv)->pcid_root[pv->cr4 & PG_CR4_PCIDE ? cr3 & 0xfff : 0] = gfn;
 	pv->hw_cr3 = virt_to_phys(sp->spt) | (pv->cr4 & PG_CR4_PCIDE ? cr3 & 0xfff : 0);
 	pv->ready = true;
 	return VERDICT_RETRY;
@@ -984,6 +985,12 @@ enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_re
 	enum verdict v;
 
 	value &= ~PG_CR3_NOFLUSH;
+	/*
+	 * One PCID for two roots: a later INVLPG has to drop what both left behind, pieces of large
+	 * pages and upper entries, and INVVPID for one address would not. Flush here instead.
+	 */
+	if (vcpu_of(pv)->pcid_root[value & 0xfff] != (value & PTE_FRAME) >> 12)
+		keep = false;
 	/*
 	 * Also where the guest keeps its TLB: another PCID may never have cached what the shadow
 	 * still has. Where nothing changed this finds nothing and flushes nothing.

@@ -101,6 +101,7 @@ struct shadow_vcpu {
 	u32 upper_seen;		  /* shadow.upper_gen as of the last full flush */
 	u32 nr_windows;
 	gfn_t window[SHADOW_WINDOWS];
+	gfn_t pcid_root[4096]; /* the guest root that each PCID was last used with */
 };
 
 /**

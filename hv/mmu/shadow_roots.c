@@ -77,8 +77,10 @@ void shadow_roots_note(struct paging_vcpu *pv)
 	 */
 	if (!pv->cr3 || gmem_slot(pv->pg->mem, (load & PTE_FRAME) >> 12))
 		return;
+	/* It takes the place of an empty slot, of itself, or of another root with its PCID. */
 	for (i = 0; i < ROOT_TARGETS - 1; i++)
-		if (pv->share.slot[i].cr3 == pv->cr3 || !pv->share.slot[i].cr3)
+		if (!pv->share.slot[i].cr3 || pv->share.slot[i].cr3 == pv->cr3 ||
+		    ((pv->cr4 & PG_CR4_PCIDE) && !((pv->share.slot[i].cr3 ^ pv->cr3) & 0xfff)))
 			break;
 	if (sv->shared[i])
 		root_page(pv, sv->shared[i])->in_use--;
