@@ -86,6 +86,8 @@ struct proc *proc_new(struct mm *mm, u64 entry, u64 a, u64 b, u64 c)
 
 void proc_free(struct proc *p)
 {
+	if (p->state == PROC_READY)
+		unqueue(p);
 	if (p->mm == current_mm)
 		mm_switch(&kernel_mm);
 	mm_free(p->mm);
