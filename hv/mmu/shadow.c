@@ -258,6 +258,36 @@ static struct shadow_page *child_of(struct shadow *sh, struct shadow_page *sp, u
 	return sp_find(sh, child_gfn(sp, i, gpte), child_role(sp, gpte));
 }
 
+/* Every shadow page made from guest table @gfn. */
+#define for_each_table(sh, info, id) for (id = (info)->tables; id; id = (sh)->page[id].next_table)
+
+/*
+ * An entry through which the guest could write to an open table goes away, and with it the mark
+ * that says whether it did. Hardware may go on using it: hence the flush.
+ */
+static void keep_mark(struct shadow *sh, struct gfn_info *info, u64 spte)
+{
+	u32 id;
+
+	if (!info->tables || !(spte & PTE_W))
+		return;
+	for_each_table(sh, info, id)
+		sh->page[id].marked = true;
+	sh->pg->flush_gen++;
+}
+
+static bool take_mark(struct shadow *sh, struct gfn_info *info)
+{
+	bool marked = false;
+	u32 id;
+
+	for_each_table(sh, info, id) {
+		marked |= sh->page[id].marked;
+		sh->page[id].marked = false;
+	}
+	return marked;
+}
+
 /* Take live entry @i out of the table and off its list. */
 static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int i)
 {
@@ -269,6 +299,8 @@ static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int 
 		struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
 
 		list_remove(sh, &gmem_info(slot, gfn, level)->rmap, id);
+		if (level == 1)
+			keep_mark(sh, gmem_info(slot, gfn, 1), sp->spt[i]);
 	} else {
 		struct shadow_page *child = child_of(sh, sp, i);
 
@@ -502,9 +534,6 @@ static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_rol
 	return sp;
 }
 
-/* Every shadow page made from guest table @gfn. */
-#define for_each_table(sh, info, id) for (id = (info)->tables; id; id = (sh)->page[id].next_table)
-
 /*
  * A store hits a guarded frame: is it still a table? Frames that are reused as data would trap
  * for ever. Gone: pages that hardware cannot reach; roots that are written but not loaded;
@@ -587,6 +616,8 @@ static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, 
 			link->gpte = gpte;
 			if (!((old ^ spte) & ~(PTE_A | PTE_D)))
 				return false;
+			if (sp->role.level == 1)
+				keep_mark(sh, info, old);
 			spte_write(sh, &sp->spt[i], spte);
 			return true;
 		}
@@ -702,13 +733,14 @@ static bool sync_open(struct shadow *sh, u32 list, bool may_close)
 		gfn_t gfn = sp->gfn;
 		struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
 		struct gfn_info *info = gmem_info(slot, gfn, 1);
-		bool close = false;
+		bool close = false, written;
 
 		/* Only shadow pages of the same frame can leave the list below. */
 		for (next = sp->open_next; next && sh->page[next].gfn == gfn;)
 			next = sh->page[next].open_next;
-		if (rmap_clear(sh, info, PTE_D)) {
-			flush = true;
+		written = rmap_clear(sh, info, PTE_D);
+		flush |= written;
+		if (take_mark(sh, info) || written) {
 			for_each_table(sh, info, other)
 				sh->page[other].quiet = 0;
 			if (still_table(sh, info))
@@ -839,8 +871,8 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 		i = pt_index(gva, level);
 		gpte = level >= w->level ? w->gpte[level] : w->gpte[w->level];
 		/* A large entry would take away what a window opened inside its block. */
-		if (level == 1 || (level <= w->level && !pv->window &&
-				   block_fits(sh, slot, gfn, host, level)))
+		if (level == 1 ||
+		    (level <= w->level && !pv->window && block_fits(sh, slot, gfn, host, level)))
 			break;
 		child = sp_get(sh, child_gfn(sp, i, gpte), child_role(sp, gpte));
 		changed |= upper_set(sh, sp, i, child, gpte);

@@ -56,6 +56,7 @@ struct shadow_page {
 	u32 sync_seen;
 	u32 quiet;   /* sync points in a row that found an open table unchanged */
 	bool open;   /* the guest may write to the table unseen */
+	bool marked; /* written to, through an entry that is gone */
 	bool filled; /* entries around a hidden fault were looked at since it changed */
 	u32 open_prev, open_next; /* in shadow.open[] */
 	u32 next_table;		  /* next shadow page of the same guest frame */
