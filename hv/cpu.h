@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The other seam: what the vendor's virtualisation (VMX now) offers to the rest, in plain data.
+ * hv/vmx implements it; nothing outside hv/vmx knows a control field or an exit reason.
+ *
+ * "Loaded" means: the calling thread has preemption off and cpu_load() has said yes. Functions
+ * that read or change guest state need that.
+ */
+#ifndef PENUMBRA_CPU_H
+#define PENUMBRA_CPU_H
+
+#include "mmu/paging.h"
+
+struct kvm_segment;
+struct kvm_sregs;
+struct vcpu;
+
+/* What this machine's CPUs can do for guests. */
+struct cpu_caps {
+	u8 maxphyaddr;
+	bool guest_1g;	     /* 1 GiB pages in ordinary page tables */
+	bool nested;	     /* second-level tables */
+	u8 nested_max_level; /* 1: 4K, 2: 2M, 3: 1G */
+	bool nested_ad;	     /* accessed and dirty flags in them */
+	bool tagged_tlb;     /* VPID */
+	bool single_step;    /* monitor trap flag */
+	bool invpcid;	     /* guests may use INVPCID */
+	u64 cr4_possible;    /* bits hardware lets a guest set */
+};
+extern struct cpu_caps cpu_caps;
+
+/* Why the guest stopped, whatever the vendor calls it. */
+enum exit_kind {
+	EXIT_UNKNOWN,
+	EXIT_PF,	 /* #PF; cpu_exit_fault() */
+	EXIT_NESTED,	 /* second-level violation; cpu_exit_fault() */
+	EXIT_NESTED_BAD, /* second-level entry that hardware does not accept */
+	EXIT_EXCEPTION,	 /* #DB or #AC: goes back to the guest */
+	EXIT_MACHINE_CHECK,
+	EXIT_NMI,
+	EXIT_INTERRUPT,
+	EXIT_STEP,
+	EXIT_CPUID,
+	EXIT_VMCALL,
+	EXIT_CR,      /* cpu_exit_cr() */
+	EXIT_DR,      /* cpu_exit_dr() */
+	EXIT_INVLPG,  /* cpu_exit_invlpg() */
+	EXIT_INVPCID, /* cpu_exit_invpcid() */
+	EXIT_RDMSR,
+	EXIT_WRMSR,
+	EXIT_IO, /* cpu_exit_io() */
+	EXIT_HLT,
+	EXIT_NOP, /* an instruction that does nothing here: WBINVD, INVD, MONITOR, MWAIT */
+	EXIT_GP,  /* an instruction that raises #GP here: RDPMC, XSETBV */
+	EXIT_UD,  /* an instruction that is not there: VMX, and what CPUID hides */
+	EXIT_TASK_SWITCH,
+	EXIT_TRIPLE_FAULT,
+	EXIT_ENTRY_FAILED, /* the vendor refused the guest's state */
+	EXIT_KINDS
+};
+
+enum cr_op { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
+
+struct exit_cr {
+	u8 cr;
+	u8 op;	   /* enum cr_op */
+	u8 gpr;	   /* CR_WRITE, CR_READ */
+	u16 value; /* CR_LMSW */
+};
+
+struct exit_dr {
+	u8 dr;
+	u8 gpr;
+	bool read;
+};
+
+struct exit_io {
+	u16 port;
+	u8 size;
+	bool in;
+	bool string;
+	bool rep;
+	gva_t gva; /* string: the memory operand */
+	bool wide; /* string: 64-bit addresses, 32-bit otherwise */
+};
+
+struct exit_invpcid {
+	u8 gpr;	   /* holds the type */
+	gva_t gva; /* of the descriptor */
+};
+
+/* Deliverable exceptions. */
+#define EXC_DB 1
+#define EXC_UD 6
+#define EXC_DF 8
+#define EXC_GP 13
+#define EXC_PF 14
+
+#define EVENT_VECTOR	0xffu
+#define EVENT_TYPE	0x700u
+#define EVENT_EXCEPTION (3u << 8)
+#define EVENT_CODE	BIT(11)
+#define EVENT_VALID	BIT(31)
+
+/* Module life. */
+int cpu_probe(void);
+const char *cpu_why_not(void);
+int cpu_start(void);
+void cpu_stop(void);
+int cpu_hold(void);
+void cpu_drop(void);
+
+/* vCPU life. */
+int cpu_vcpu_init(struct vcpu *v);
+void cpu_vcpu_setup(struct vcpu *v);
+void cpu_vcpu_free(struct vcpu *v);
+bool cpu_load(struct vcpu *v);
+bool cpu_still_loaded(struct vcpu *v);
+
+/* A burst: interrupts are off from cpu_burst_begin() to cpu_burst_end(). */
+void cpu_burst_begin(struct vcpu *v);
+void cpu_burst_end(struct vcpu *v);
+bool cpu_let_interrupts(struct vcpu *v);
+void cpu_take_nmi(void);
+void cpu_take_machine_check(void);
+unsigned int cpu_enter(struct vcpu *v); /* returns enum exit_kind */
+
+/* The exit, in plain data. */
+void cpu_exit_fault(struct vcpu *v, unsigned int kind, struct paging_fault *f);
+void cpu_exit_cr(struct vcpu *v, struct exit_cr *x);
+void cpu_exit_dr(struct vcpu *v, struct exit_dr *x);
+gva_t cpu_exit_invlpg(struct vcpu *v);
+bool cpu_exit_invpcid(struct vcpu *v, struct exit_invpcid *x);
+void cpu_exit_io(struct vcpu *v, struct exit_io *x);
+void cpu_exit_exception(struct vcpu *v, u32 *event, u32 *code, u64 *dr6);
+u64 cpu_exit_qualification(struct vcpu *v);
+u64 cpu_entry_failure(struct vcpu *v);
+const char *cpu_reason_name(unsigned int reason);
+
+/* Guest state. */
+u64 cpu_rip(struct vcpu *v);
+void cpu_skip(struct vcpu *v);
+bool cpu_in_long_mode(struct vcpu *v);
+u64 cpu_gpr(struct vcpu *v, unsigned int reg);
+void cpu_set_gpr(struct vcpu *v, unsigned int reg, u64 value);
+void cpu_fill_regs(struct vcpu *v);
+void cpu_use_regs(struct vcpu *v);
+void cpu_sync_crs(struct vcpu *v);
+void cpu_update_crs(struct vcpu *v);
+void cpu_update_root(struct vcpu *v);
+void cpu_set_regs(struct vcpu *v);
+void cpu_new_cpuid(struct vcpu *v);
+void cpu_get_sregs(struct vcpu *v, struct kvm_sregs *s);
+void cpu_set_sregs(struct vcpu *v, const struct kvm_sregs *s);
+u64 cpu_guest_dr7(struct vcpu *v);
+void cpu_set_guest_dr7(struct vcpu *v, u64 value);
+u64 cpu_get_msr(struct vcpu *v, u32 index);
+void cpu_set_msr(struct vcpu *v, u32 index, u64 value);
+
+#endif

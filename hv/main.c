@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Penumbra: one small hypervisor, several ways to virtualise memory, everything counted.
+ *
+ * Reading order: main.c (parameters, the device), abi.c (ioctls), vm.c (a VM's memory), vcpu.c (the
+ * run loop), exit.c (what to do about an exit), cpu.h (what VMX offers), then mmu/paging.h, the
+ * seam behind which the ways to virtualise memory are.
+ *
+ * This file: module parameters and the life of the module.
+ */
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+
+#include "cpu.h"
+#include "penumbra.h"
+#include "mmu/shadow.h"
+
+struct parameters param = {
+	.ept_max_level = 3,
+	.shadow_budget = 16384,
+	.ept_ad = true,
+	.vpid = true,
+	.mtf = true,
+};
+
+/* Parameters given on the command line are set before the module's own start. */
+static bool caps_known(void)
+{
+	return !cpu_probe();
+}
+
+/* ---- paging_mode ---- */
+
+static bool mode_possible(const struct paging_ops *mode)
+{
+	return !(mode->traps & TRAP_NESTED) || cpu_caps.nested;
+}
+
+static void log_modes(const char *refused, const char *why)
+{
+	char list[96] = "";
+	size_t n = 0;
+	int i;
+
+	for (i = 0; paging_modes[i]; i++)
+		if (mode_possible(paging_modes[i]))
+			n += scnprintf(list + n, sizeof(list) - n, " %s", paging_modes[i]->name);
+	pr_err("paging_mode=%.*s refused: %s; accepted are:%s\n", (int)strcspn(refused, "\n"),
+	       refused, why, list);
+}
+
+static int paging_mode_set(const char *value, const struct kernel_param *kp)
+{
+	const struct paging_ops *mode = paging_mode_find(value);
+	bool known = caps_known();
+
+	if (!mode) {
+		log_modes(value, "no such mode");
+		return -EINVAL;
+	}
+	/* Without VT-x the module is not going to load, and says why itself. */
+	if (known && !mode_possible(mode)) {
+		log_modes(value, "this CPU has no second-level tables (EPT)");
+		return -EINVAL;
+	}
+	WRITE_ONCE(param.mode, mode);
+	return 0;
+}
+
+static int paging_mode_get(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%s\n", READ_ONCE(param.mode)->name);
+}
+
+static const struct kernel_param_ops paging_mode_ops = {
+	.set = paging_mode_set,
+	.get = paging_mode_get,
+};
+module_param_cb(paging_mode, &paging_mode_ops, NULL, 0644);
+MODULE_PARM_DESC(
+	paging_mode,
+	"How new VMs' memory is translated; default: ept where the CPU has it, else shadow");
+
+/* ---- ept_max_page ---- */
+
+static const char *const page_names[] = { NULL, "4K", "2M", "1G" };
+
+static int ept_max_page_set(const char *value, const struct kernel_param *kp)
+{
+	bool known = caps_known();
+	unsigned int level;
+
+	for (level = 1; level <= 3; level++)
+		if (sysfs_streq(value, page_names[level]))
+			break;
+	if (level > 3 || (known && level > max_t(u8, cpu_caps.nested_max_level, 1))) {
+		pr_err("ept_max_page=%.*s refused: %s; accepted are: 4K%s%s\n",
+		       (int)strcspn(value, "\n"), value,
+		       level > 3 ? "no such page size" : "this CPU's EPT has no such pages",
+		       cpu_caps.nested_max_level >= 2 ? " 2M" : "",
+		       cpu_caps.nested_max_level >= 3 ? " 1G" : "");
+		return -EINVAL;
+	}
+	WRITE_ONCE(param.ept_max_level, level);
+	return 0;
+}
+
+static int ept_max_page_get(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%s\n", page_names[READ_ONCE(param.ept_max_level)]);
+}
+
+static const struct kernel_param_ops ept_max_page_ops = {
+	.set = ept_max_page_set,
+	.get = ept_max_page_get,
+};
+module_param_cb(ept_max_page, &ept_max_page_ops, NULL, 0644);
+MODULE_PARM_DESC(ept_max_page,
+		 "Largest page in EPT for new VMs: 4K, 2M or 1G; default: the CPU's largest");
+
+/* ---- switches that need a feature of the CPU ---- */
+
+struct feature {
+	bool *on;
+	const bool *possible; /* NULL: always */
+	const char *what;     /* the CPU lacks */
+};
+
+static int feature_set(const char *value, const struct kernel_param *kp)
+{
+	const struct feature *f = kp->arg;
+	bool known = caps_known(), on;
+
+	/* A parameter's name alone means yes, as for the kernel's own switches. */
+	if (!value)
+		value = "1";
+	if (kstrtobool(value, &on)) {
+		pr_err("%s=%.*s refused: accepted are: 0 1\n", kp->name, (int)strcspn(value, "\n"),
+		       value);
+		return -EINVAL;
+	}
+	if (on && known && f->possible && !*f->possible) {
+		pr_err("%s=1 refused: this CPU lacks %s; accepted is: 0\n", kp->name, f->what);
+		return -EINVAL;
+	}
+	WRITE_ONCE(*f->on, on);
+	return 0;
+}
+
+static int feature_get(char *buffer, const struct kernel_param *kp)
+{
+	const struct feature *f = kp->arg;
+
+	return sysfs_emit(buffer, "%c\n", READ_ONCE(*f->on) ? 'Y' : 'N');
+}
+
+static const struct kernel_param_ops feature_ops = {
+	.flags = KERNEL_PARAM_OPS_FL_NOARG,
+	.set = feature_set,
+	.get = feature_get,
+};
+
+static struct feature ept_ad = { &param.ept_ad, &cpu_caps.nested_ad,
+				 "accessed and dirty flags in EPT" };
+static struct feature vpid = { &param.vpid, &cpu_caps.tagged_tlb, "VPID with INVVPID" };
+static struct feature prefault = { &param.prefault, NULL, NULL };
+static struct feature mtf = { &param.mtf, &cpu_caps.single_step, "the monitor trap flag" };
+
+module_param_cb(ept_ad, &feature_ops, &ept_ad, 0644);
+MODULE_PARM_DESC(
+	ept_ad,
+	"Accessed and dirty flags in EPT entries of new VMs; default: on where the CPU has them");
+module_param_cb(vpid, &feature_ops, &vpid, 0644);
+MODULE_PARM_DESC(vpid, "Tag TLB entries of new VMs, so that entries and exits flush nothing; "
+		       "default: on where the CPU has it");
+module_param_cb(prefault, &feature_ops, &prefault, 0644);
+MODULE_PARM_DESC(
+	prefault,
+	"Pin all memory of new VMs at once, and in ept map it before the guest runs; default: off");
+module_param_cb(mtf, &feature_ops, &mtf, 0644);
+MODULE_PARM_DESC(mtf, "Single-step table stores that the decoder does not know; default: on where "
+		      "the CPU has it");
+
+/* ---- shadow_budget ---- */
+
+static int shadow_budget_set(const char *value, const struct kernel_param *kp)
+{
+	unsigned int pages;
+
+	if (kstrtouint(value, 0, &pages) || pages < SHADOW_BUDGET_MIN ||
+	    pages > SHADOW_BUDGET_MAX) {
+		pr_err("shadow_budget=%.*s refused: accepted are: %u to %u pages\n",
+		       (int)strcspn(value, "\n"), value, SHADOW_BUDGET_MIN, SHADOW_BUDGET_MAX);
+		return -EINVAL;
+	}
+	WRITE_ONCE(param.shadow_budget, pages);
+	return 0;
+}
+
+static int shadow_budget_get(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%u\n", READ_ONCE(param.shadow_budget));
+}
+
+static const struct kernel_param_ops shadow_budget_ops = {
+	.set = shadow_budget_set,
+	.get = shadow_budget_get,
+};
+module_param_cb(shadow_budget, &shadow_budget_ops, NULL, 0644);
+MODULE_PARM_DESC(shadow_budget, "Shadow pages that one new VM may have at a time; default: 16384");
+
+/* ---- life ---- */
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "penumbra",
+	.fops = &penumbra_dev_fops,
+	.mode = 0660,
+};
+
+/* Defaults mean "what the CPU has"; what was asked for and is not there was refused already. */
+static int settle_parameters(void)
+{
+	const char *const wish[] = { "ept", "shadow" };
+	unsigned int i;
+
+	param.ept_max_level =
+		min_t(u8, param.ept_max_level, max_t(u8, cpu_caps.nested_max_level, 1));
+	param.ept_ad &= cpu_caps.nested_ad;
+	param.vpid &= cpu_caps.tagged_tlb;
+	param.mtf &= cpu_caps.single_step;
+	for (i = 0; !param.mode && i < ARRAY_SIZE(wish); i++) {
+		const struct paging_ops *mode = paging_mode_find(wish[i]);
+
+		if (mode && mode_possible(mode))
+			param.mode = mode;
+	}
+	return param.mode ? 0 : -EOPNOTSUPP;
+}
+
+static int __init penumbra_init(void)
+{
+	int err = cpu_start();
+
+	if (err) {
+		pr_err("not loaded: %s\n", cpu_why_not());
+		return err;
+	}
+	err = settle_parameters();
+	if (err) {
+		pr_err("not loaded: no paging mode is possible on this CPU\n");
+		goto exit_cpu;
+	}
+	report_init();
+	err = misc_register(&device);
+	if (err) {
+		pr_err("not loaded: /dev/penumbra cannot be made (%d)\n", err);
+		goto exit_report;
+	}
+	pr_info("ready: paging_mode=%s, EPT %s%s, VPID %s, monitor trap flag %s\n",
+		param.mode->name, cpu_caps.nested ? page_names[cpu_caps.nested_max_level] : "no",
+		cpu_caps.nested_ad ? " with accessed/dirty" : "",
+		cpu_caps.tagged_tlb ? "yes" : "no", cpu_caps.single_step ? "yes" : "no");
+	return 0;
+
+exit_report:
+	report_exit();
+exit_cpu:
+	cpu_stop();
+	return err;
+}
+
+static void __exit penumbra_exit(void)
+{
+	misc_deregister(&device);
+	report_exit();
+	cpu_stop();
+}
+
+module_init(penumbra_init);
+module_exit(penumbra_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Penumbra: a hypervisor that measures what memory virtualisation costs");

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The two things the kernel side is about, a VM and its vCPU, and who offers what to whom.
+ *
+ * Locks, outermost first:
+ *   vcpu.mutex	 one ioctl on a vCPU at a time; KVM_RUN holds it until it returns
+ *   vm.lock	 memory slots and everything behind paging_ops; held while the guest runs. Who wants
+ *		 it from elsewhere takes it with vm_lock(), which asks the running vCPU to step aside
+ */
+#ifndef PENUMBRA_H
+#define PENUMBRA_H
+
+#include <linux/atomic.h>
+#include <linux/kref.h>
+#include <linux/kvm.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <asm/fpu/types.h>
+
+#include "mmu/emulate.h"
+#include "mmu/modes.h"
+#include "vmx/vmx.h"
+
+#define PENUMBRA_MAX_VCPUS	  1
+#define PENUMBRA_MAX_CPUID	  256
+#define PENUMBRA_RUN_PAGES	  2 /* struct kvm_run, and the page that KVM_EXIT_IO's data is in */
+#define PENUMBRA_MAX_EXIT_REASONS 80
+
+struct dentry;
+struct file;
+
+struct vm {
+	struct kref ref; /* one for each of its file descriptors */
+	unsigned int id;
+	struct mm_struct *mm; /* only this process's threads may use the VM */
+	struct mutex lock;
+	atomic_t waiters; /* who wants lock; the vCPU steps aside while there is any */
+	struct gmem mem;
+	struct paging pg;
+	struct vcpu *vcpu; /* the only one; freed with the VM */
+	struct counters count;
+	u64 by_reason[PENUMBRA_MAX_EXIT_REASONS]; /* VM exits by the vendor's reason number */
+	u64 charged; /* pages charged to mm->locked_vm and not yet pinned */
+	struct dentry *debugfs;
+	char stats_id[48];
+};
+
+/* What KVM_RUN has to finish before the guest runs on, after user space answered. */
+enum answer {
+	ANSWER_NOTHING,
+	ANSWER_IN,	  /* IN: the answer goes to rAX */
+	ANSWER_MMIO_READ, /* a load from device memory: the answer goes to a register */
+};
+
+struct vcpu {
+	struct emu_regs regs; /* gpr[] is always right but for rsp; the rest when asked for */
+	struct vmx_vcpu hw;   /* the vendor's part */
+	struct paging_vcpu pv;
+	struct vm *vm;
+
+	/* State that no control field holds. */
+	u64 cr2, cr8;
+	u64 dr[4], dr6;
+	u64 star, lstar, cstar, fmask, kernel_gs_base, pat;
+	struct fxregs_state fx;
+
+	/*
+	 * The event to inject at the next entry: vector, type << 8, BIT(11) with error code,
+	 * BIT(31) valid. Intel SDM vol. 3, 25.8.3; AMD's EVENTINJ is laid out alike.
+	 */
+	u32 event;
+	u32 event_code;
+	u32 event_len; /* of the instruction, for software interrupts and exceptions */
+
+	/* What made the burst end. */
+	gpa_t want_gpa;	    /* to be pinned */
+	unsigned int retry; /* the exit to handle again once that is done; 0: none */
+
+	struct kvm_run *run;
+	void *pio;
+	struct mutex mutex;
+	struct task_struct *task; /* inside KVM_RUN */
+	enum answer answer;
+	struct emu_access mmio;
+	bool long_mode; /* KVM_SET_SREGS has put it where it can run */
+	bool has_run;
+	bool stopped; /* the VM cannot go on */
+
+	u64 cr4_allowed; /* bits the guest may set, by its CPUID */
+	u32 nr_cpuid;
+	u32 last_cpuid; /* index of the entry that answered last */
+	struct kvm_cpuid_entry2 *cpuid;
+};
+
+/* What the inner loop does next. Everything but NEXT_ENTER ends the burst. */
+enum next {
+	NEXT_ENTER,  /* enter the guest again */
+	NEXT_BREAK,  /* let the host have the CPU, then go on */
+	NEXT_PIN,    /* pin vcpu.want_gpa, then go on */
+	NEXT_REFILL, /* refill the table pool, then go on */
+	NEXT_USER,   /* vcpu.run says what user space has to do */
+	NEXT_NO_CPU, /* VMX is off here (the CPU is going away): go on elsewhere */
+};
+
+/* Module parameters, as they are for VMs that are created now. main.c. */
+struct parameters {
+	const struct paging_ops *mode;
+	unsigned int ept_max_level;
+	unsigned int shadow_budget;
+	bool ept_ad;
+	bool vpid;
+	bool prefault;
+	bool mtf;
+};
+extern struct parameters param;
+
+/* abi.c */
+extern const struct file_operations penumbra_dev_fops;
+
+/* vm.c */
+struct vm *vm_create(void);
+void vm_put(struct vm *vm);
+void vm_lock(struct vm *vm);
+int vm_lock_killable(struct vm *vm);
+void vm_unlock(struct vm *vm);
+int vm_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
+int vm_pin(struct vm *vm, gfn_t gfn);
+int vm_refill(struct vm *vm);
+
+/* vcpu.c */
+struct vcpu *vcpu_create(struct vm *vm);
+void vcpu_free(struct vcpu *v);
+int vcpu_run(struct vcpu *v);
+int vcpu_hold_cpu(struct vcpu *v);
+void vcpu_release_cpu(struct vcpu *v);
+void vcpu_forget_exit(struct vcpu *v);
+
+/* Should the burst end? Set together with an interrupt for this CPU, always. */
+static inline bool vcpu_host_wants_cpu(const struct vcpu *v)
+{
+	return need_resched() || signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME) ||
+	       atomic_read(&v->vm->waiters);
+}
+
+/* state.c */
+void state_reset(struct vcpu *v);
+int state_set_regs(struct vcpu *v, const struct kvm_regs *r);
+void state_get_regs(struct vcpu *v, struct kvm_regs *r);
+int state_set_sregs(struct vcpu *v, const struct kvm_sregs *s);
+void state_get_sregs(struct vcpu *v, struct kvm_sregs *s);
+int state_set_fpu(struct vcpu *v, const struct kvm_fpu *f);
+void state_get_fpu(struct vcpu *v, struct kvm_fpu *f);
+bool state_cr0_valid(u64 cr0);
+bool state_cr3_valid(const struct vcpu *v, u64 cr3, u64 cr4);
+bool state_cr4_valid(const struct vcpu *v, u64 cr4);
+bool state_efer_valid(u64 efer);
+bool state_canonical(u64 address);
+
+/* msr.c */
+bool msr_read(struct vcpu *v, u32 index, u64 *value);
+bool msr_write(struct vcpu *v, u32 index, u64 value);
+bool msr_set(struct vcpu *v, u32 index, u64 value);
+extern const u32 msr_list[];
+extern const unsigned int msr_count;
+
+/* cpuid.c */
+int cpuid_supported(struct kvm_cpuid_entry2 *entries, u32 *nr);
+void cpuid_answer(struct vcpu *v);
+u64 cpuid_cr4_allowed(struct vcpu *v);
+
+/* exit.c */
+typedef enum next (*exit_handler)(struct vcpu *v);
+extern const exit_handler exit_table[];
+enum next exit_prepare(struct vcpu *v);
+enum next exit_stop(struct vcpu *v, u32 suberror, const char *why, u64 detail);
+void exit_complete(struct vcpu *v);
+
+/* report.c */
+int report_init(void);
+void report_exit(void);
+void report_vm_add(struct vm *vm);
+void report_vm_remove(struct vm *vm);
+int report_stats_fd(struct vm *vm, bool of_vcpu);
+
+#endif

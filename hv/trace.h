@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One tracepoint per VM exit: events/penumbra/penumbra_exit under tracefs.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM penumbra
+
+#if !defined(PENUMBRA_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define PENUMBRA_TRACE_H
+
+#include <linux/tracepoint.h>
+
+/* The tracing macros' own layout. clang-format off */
+TRACE_EVENT(penumbra_exit,
+	TP_PROTO(unsigned int vm, unsigned int reason, u64 qualification, u64 rip,
+		 unsigned int kind, unsigned int next, u64 ticks),
+	TP_ARGS(vm, reason, qualification, rip, kind, next, ticks),
+	TP_STRUCT__entry(
+		__field(unsigned int, vm)
+		__field(unsigned int, reason)
+		__field(u64, qualification)
+		__field(u64, rip)
+		__field(unsigned int, kind)
+		__field(unsigned int, next)
+		__field(u64, ticks)
+	),
+	TP_fast_assign(
+		__entry->vm = vm;
+		__entry->reason = reason;
+		__entry->qualification = qualification;
+		__entry->rip = rip;
+		__entry->kind = kind;
+		__entry->next = next;
+		__entry->ticks = ticks;
+	),
+	TP_printk("vm=%u reason=%u qualification=%llx rip=%llx kind=%u verdict=%s ticks=%llu",
+		  __entry->vm, __entry->reason, __entry->qualification, __entry->rip,
+		  __entry->kind,
+		  __print_symbolic(__entry->next, { 0, "enter" }, { 1, "break" }, { 2, "pin" },
+				   { 3, "refill" }, { 4, "user" }, { 5, "no-cpu" }),
+		  __entry->ticks)
+);
+/* clang-format on */
+
+#endif
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

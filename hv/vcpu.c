@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A vCPU's life, and the run loop.
+ *
+ * KVM_RUN is a loop of bursts. A burst owns the CPU: preemption off, interrupts off from exit to
+ * entry, guest FPU and MSRs loaded. Inside, every exit whose handling need not sleep goes straight
+ * back into the guest. A burst ends when the host wants the CPU, when something must be done where
+ * sleeping is allowed, or when user space has to act.
+ */
+#include <linux/delay.h>
+#include <linux/kvm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <asm/fpu/api.h>
+#include <asm/tsc.h>
+
+#include "cpu.h"
+#include "penumbra.h"
+#include "trace.h"
+
+/* Guests see neither XSAVE nor AVX, so this is all the FPU state they can reach. */
+static void load_guest_fpu(const struct vcpu *v)
+{
+	asm volatile("fxrstor64 %0" : : "m"(v->fx));
+}
+
+static void save_guest_fpu(struct vcpu *v)
+{
+	asm volatile("fxsave64 %0" : "=m"(v->fx));
+}
+
+static noinline void trace_exit(struct vcpu *v, unsigned int kind, u64 rip, enum next next,
+				u64 begin)
+{
+	u64 cr2 = native_read_cr2(); /* what listens may fault */
+
+	trace_penumbra_exit(v->vm->id, v->hw.reason, cpu_exit_qualification(v), rip, kind, next,
+			    rdtsc() - begin);
+	native_write_cr2(cr2);
+}
+
+/* The inner loop. Everything that an exit costs is in here and in what it calls. */
+static enum next inner_loop(struct vcpu *v)
+{
+	struct paging_vcpu *pv = &v->pv;
+	const struct paging_ops *ops = pv->pg->ops;
+	unsigned int kind = v->retry;
+	enum next next;
+
+	v->retry = 0;
+	if (kind)
+		goto handle;
+	for (;;) {
+		if (unlikely(!pv->ready)) {
+			next = exit_prepare(v);
+			if (next != NEXT_ENTER)
+				return next;
+		}
+		ops->enter(pv);
+		kind = cpu_enter(v);
+		count(&v->vm->count, exits);
+		if (unlikely(pv->window) && kind != EXIT_PF && kind != EXIT_NESTED)
+			ops->leave(pv, NULL);
+	handle:
+		if (trace_penumbra_exit_enabled()) {
+			u64 begin = rdtsc(), rip = cpu_rip(v);
+
+			next = exit_table[kind](v);
+			trace_exit(v, kind, rip, next, begin);
+		} else {
+			next = exit_table[kind](v);
+		}
+		if (unlikely(next != NEXT_ENTER))
+			break;
+	}
+	if (next == NEXT_PIN || next == NEXT_REFILL)
+		v->retry = kind;
+	return next;
+}
+
+static enum next burst(struct vcpu *v)
+{
+	enum next next = NEXT_NO_CPU;
+
+	kernel_fpu_begin(); /* preemption off, user space's FPU state saved */
+	if (!cpu_load(v))
+		goto out;
+	local_irq_disable();
+	if (vcpu_host_wants_cpu(v)) {
+		next = NEXT_BREAK;
+	} else if (cpu_still_loaded(v)) {
+		cpu_burst_begin(v);
+		load_guest_fpu(v);
+		next = inner_loop(v);
+		save_guest_fpu(v);
+		cpu_burst_end(v);
+	}
+	local_irq_enable();
+out:
+	kernel_fpu_end();
+	return next;
+}
+
+/* What a burst left to be done where sleeping is allowed. 0: go on; else KVM_RUN's answer. */
+static int between_bursts(struct vcpu *v, enum next next)
+{
+	struct vm *vm = v->vm;
+
+	switch (next) {
+	case NEXT_PIN:
+		return vm_pin(vm, v->want_gpa >> PAGE_SHIFT);
+	case NEXT_REFILL:
+		return vm_refill(vm);
+	case NEXT_NO_CPU:
+		schedule_timeout_interruptible(1);
+		break;
+	default:
+		break;
+	}
+	/* Whoever waits for the lock gets it: the mutex hands itself over. */
+	mutex_unlock(&vm->lock);
+	cond_resched();
+	mutex_lock(&vm->lock);
+	return 0;
+}
+
+/**
+ * vcpu_forget_exit() - the guest's registers change before its last exit was dealt with
+ * @v: the vCPU
+ *
+ * Its instruction is executed again, or not at all. Its cause will never be known.
+ */
+void vcpu_forget_exit(struct vcpu *v)
+{
+	if (v->retry)
+		count(&v->vm->count, exits_misc);
+	v->retry = 0;
+}
+
+static int run_locked(struct vcpu *v)
+{
+	int err;
+
+	for (;;) {
+		enum next next;
+
+		if (signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME)) {
+			v->run->exit_reason = KVM_EXIT_INTR;
+			return -EINTR;
+		}
+		next = burst(v);
+		if (next == NEXT_USER)
+			return 0;
+		err = between_bursts(v, next);
+		if (err) {
+			vcpu_forget_exit(v);
+			return err;
+		}
+	}
+}
+
+/**
+ * vcpu_run() - KVM_RUN
+ * @v: the vCPU; its mutex is held
+ *
+ * Return: 0 when vcpu.run has something for user space, -EINTR, or another negative errno.
+ */
+int vcpu_run(struct vcpu *v)
+{
+	int err;
+
+	if (v->stopped)
+		return -EIO;
+	if (!v->long_mode) {
+		pr_info_ratelimited("VM %u: KVM_RUN before KVM_SET_SREGS put the vCPU into 64-bit "
+				    "mode with paging\n",
+				    v->vm->id);
+		return -EINVAL;
+	}
+	if (v->answer != ANSWER_NOTHING) {
+		err = vcpu_hold_cpu(v);
+		if (err)
+			return err;
+		exit_complete(v);
+		vcpu_release_cpu(v);
+	}
+	if (READ_ONCE(v->run->immediate_exit)) {
+		v->run->exit_reason = KVM_EXIT_INTR;
+		return -EINTR;
+	}
+	err = mutex_lock_killable(&v->vm->lock);
+	if (err)
+		return err;
+	v->has_run = true;
+	WRITE_ONCE(v->task, current);
+	/* Pairs with vm_lock(): either it sees the task to kick, or the burst sees the waiter. */
+	smp_mb();
+	err = run_locked(v);
+	WRITE_ONCE(v->task, NULL);
+	mutex_unlock(&v->vm->lock);
+	return err;
+}
+
+/**
+ * vcpu_hold_cpu() - stay on this CPU with the vCPU loaded, to look at its state
+ * @v: the vCPU; its mutex is held
+ *
+ * Return: 0, with interrupts off until vcpu_release_cpu(); -EBUSY when VMX stays off.
+ */
+int vcpu_hold_cpu(struct vcpu *v)
+{
+	int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		preempt_disable();
+		if (cpu_load(v)) {
+			local_irq_disable();
+			if (cpu_still_loaded(v))
+				return 0;
+			local_irq_enable();
+		}
+		preempt_enable();
+		msleep(1); /* the CPU is going away; the scheduler will move us */
+	}
+	return -EBUSY;
+}
+
+/**
+ * vcpu_release_cpu() - the opposite of vcpu_hold_cpu()
+ * @v: the vCPU
+ */
+void vcpu_release_cpu(struct vcpu *v)
+{
+	local_irq_enable();
+	preempt_enable();
+}
+
+static int alloc_parts(struct vcpu *v)
+{
+	v->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	v->pio = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	v->cpuid = kvcalloc(PENUMBRA_MAX_CPUID, sizeof(*v->cpuid), GFP_KERNEL_ACCOUNT);
+	return v->run && v->pio && v->cpuid ? 0 : -ENOMEM;
+}
+
+/**
+ * vcpu_create() - make a VM's vCPU, in the state of a CPU after reset
+ * @vm: the VM, locked
+ *
+ * Return: the vCPU, or an error pointer.
+ */
+struct vcpu *vcpu_create(struct vm *vm)
+{
+	struct vcpu *v = kzalloc(sizeof(*v), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!v)
+		return ERR_PTR(-ENOMEM);
+	v->vm = vm;
+	v->pv.pg = &vm->pg;
+	mutex_init(&v->mutex);
+	err = alloc_parts(v);
+	if (err)
+		goto free;
+	err = cpu_vcpu_init(v);
+	if (err)
+		goto free;
+	err = vm->pg.ops->vcpu_init(&v->pv);
+	if (err)
+		goto free;
+	err = vcpu_hold_cpu(v);
+	if (err)
+		goto free_paging;
+	v->cr4_allowed = cpuid_cr4_allowed(v);
+	cpu_vcpu_setup(v);
+	state_reset(v);
+	vcpu_release_cpu(v);
+	return v;
+
+free_paging:
+	vm->pg.ops->vcpu_free(&v->pv);
+	v->pv.pg = NULL;
+free:
+	v->pv.pg = NULL;
+	vcpu_free(v);
+	return ERR_PTR(err);
+}
+
+/**
+ * vcpu_free() - the opposite of vcpu_create()
+ * @v: the vCPU; nobody can reach it any more
+ */
+void vcpu_free(struct vcpu *v)
+{
+	if (v->pv.pg)
+		v->pv.pg->ops->vcpu_free(&v->pv);
+	cpu_vcpu_free(v);
+	kvfree(v->cpuid);
+	free_page((unsigned long)v->pio);
+	free_page((unsigned long)v->run);
+	kfree(v);
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Never linked: compiled to assembly only, from which kbuild makes offsets.h for entry.S, so that
+ * no offset is written down twice.
+ */
+#define COMPILE_OFFSETS
+#include <linux/kbuild.h>
+#include "../penumbra.h"
+
+static void __used common(void)
+{
+	OFFSET(VCPU_RAX, vcpu, regs.gpr[0]);
+	OFFSET(VCPU_RCX, vcpu, regs.gpr[1]);
+	OFFSET(VCPU_RDX, vcpu, regs.gpr[2]);
+	OFFSET(VCPU_RBX, vcpu, regs.gpr[3]);
+	OFFSET(VCPU_RBP, vcpu, regs.gpr[5]);
+	OFFSET(VCPU_RSI, vcpu, regs.gpr[6]);
+	OFFSET(VCPU_RDI, vcpu, regs.gpr[7]);
+	OFFSET(VCPU_R8, vcpu, regs.gpr[8]);
+	OFFSET(VCPU_R9, vcpu, regs.gpr[9]);
+	OFFSET(VCPU_R10, vcpu, regs.gpr[10]);
+	OFFSET(VCPU_R11, vcpu, regs.gpr[11]);
+	OFFSET(VCPU_R12, vcpu, regs.gpr[12]);
+	OFFSET(VCPU_R13, vcpu, regs.gpr[13]);
+	OFFSET(VCPU_R14, vcpu, regs.gpr[14]);
+	OFFSET(VCPU_R15, vcpu, regs.gpr[15]);
+	OFFSET(VCPU_HOST_RSP, vcpu, hw.host_rsp);
+	OFFSET(VCPU_LAUNCHED, vcpu, hw.launched);
+}

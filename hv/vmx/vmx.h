@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What VMX keeps in a vCPU, and what the files in this folder share.
+ */
+#ifndef PENUMBRA_VMX_H
+#define PENUMBRA_VMX_H
+
+#include <linux/list.h>
+#include <linux/types.h>
+
+struct vcpu;
+
+/* Part of struct vcpu. entry.S reads the first two by generated offsets. */
+struct vmx_vcpu {
+	u64 host_rsp;  /* what the HOST_RSP field holds */
+	u8 launched;   /* VMRESUME rather than VMLAUNCH */
+	bool stepping; /* the monitor trap flag is on */
+	bool nested;
+	u16 vpid;	 /* 0: none */
+	u32 reason;	 /* of the last exit */
+	u32 primary;	 /* the primary controls as last written */
+	u32 entry_error; /* VM-instruction error, where the entry failed */
+
+	void *vmcs;
+	int cpu;		 /* where the VMCS is loaded, -1: nowhere */
+	int flushed_cpu;	 /* the TLB of this CPU knows nothing stale of this vCPU */
+	struct list_head loaded; /* on that CPU's list */
+
+	/* The host's side, as last written to the VMCS. */
+	int host_cpu;
+	u64 host_cr3, host_cr4, host_fs_base;
+	/* The host's side, to be put back at the end of a burst. */
+	u16 host_ds, host_es, host_fs, host_gs, host_ldt;
+	u64 host_kernel_gs_base;
+	u64 host_debugctl;
+
+	u64 cr0_owned, cr4_owned; /* bits the guest changes without an exit */
+};
+
+/* All of the VMX controls that do not depend on a VM; worked out once from the capability MSRs. */
+struct vmx_config {
+	u32 revision;
+	u32 pin, primary, secondary, exit, entry;
+	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	bool invept_context;
+	bool invvpid_address, invvpid_context;
+	bool wants_cr3_exits; /* the CPU cannot leave MOV CR3 alone */
+};
+extern struct vmx_config vmx_config;
+
+/* One physical CPU. */
+struct vmx_cpu {
+	bool on;
+	struct vcpu *current_vcpu; /* whose VMCS is current */
+	struct list_head loaded;   /* vmx_vcpu.loaded of all VMCSs that are active here */
+	void *region;		   /* of VMXON */
+};
+DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
+
+extern void *vmx_msr_bitmap;
+
+u16 vmx_vpid_get(void);
+void vmx_vpid_put(u16 vpid);
+void vmx_invept(u64 eptp);
+void vmx_invvpid(u16 vpid, bool one_address, u64 gva);
+void vmx_clear_here(struct vcpu *v);
+
+/* entry.S */
+int vmx_enter(struct vcpu *v);
+extern const char vmx_exit_point[];
+
+#endif
