@@ -40,3 +40,5 @@ $(EMULATED)/monitor: $(EMULATED_SRC)/monitor.c $(EMULATED_SRC)/wire.h
 $(EMULATED)/agent: $(EMULATED_SRC)/agent.c $(EMULATED_SRC)/wire.h
 	@mkdir -p $(@D)
 	$(CC) $(EMULATED_CFLAGS) -static -o $@ $<
+
+TESTS += scripts/emulated/selftest.t

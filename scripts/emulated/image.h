@@ -14,9 +14,9 @@
 #define PENUMBRA_EMULATED_IMAGE_H
 
 #define IMAGE_BASE	  0x10000000 /* gpa of the image; optramimage's address */
-#define IMAGE_BLOCK	  0x20000 /* Bochs's unit of host memory */
-#define IMAGE_PADDING	  63 /* blocks the BIOS may have used before the loader runs */
-#define IMAGE_STACK_TOP	  0x1000 /* offsets within the first block */
+#define IMAGE_BLOCK	  0x20000    /* Bochs's unit of host memory */
+#define IMAGE_PADDING	  63	     /* blocks the BIOS may have used before the loader runs */
+#define IMAGE_STACK_TOP	  0x1000     /* offsets within the first block */
 #define IMAGE_GDT	  0x1000
 #define IMAGE_ENTRY	  0x1100 /* 8 bytes: gpa to jump to when everything is in place */
 #define IMAGE_SETUP_DATA  0x1200
@@ -27,9 +27,9 @@
 
 #define PAYLOAD_MAGIC	0x30444f4c59415021 /* "!PAYLOD0" */
 #define PADDING_MAGIC	0x474e494444415021 /* "!PADDING" */
-#define PAYLOAD_BLOCKS	8 /* offsets within the payload's first page */
+#define PAYLOAD_BLOCKS	8		   /* offsets within the payload's first page */
 #define PAYLOAD_ENTRIES 16
-#define PAYLOAD_ENTRY	32 /* bytes: gpa, offset in the payload, bytes to copy, bytes to clear */
+#define PAYLOAD_ENTRY	32  /* bytes: gpa, offset in the payload, bytes to copy, bytes to clear */
 #define PAYLOAD_MAX	120 /* entries that fit in the first page; a gpa of 0 ends the list */
 
 #define ROM_BASE 0xd0000

@@ -292,7 +292,8 @@ static size_t collect_segments(const struct blob *kernel, struct segment *segmen
 			continue;
 		if (p->p_offset > kernel->size || p->p_filesz > kernel->size - p->p_offset ||
 		    p->p_filesz > p->p_memsz)
-			die("%s is truncated: segment %u ends after the file does", kernel->path, i);
+			die("%s is truncated: segment %u ends after the file does", kernel->path,
+			    i);
 		if (p->p_paddr % 8)
 			die("%s: segment %u has the odd physical address %#lx", kernel->path, i,
 			    p->p_paddr);
@@ -357,7 +358,7 @@ static void fill_boot_params(unsigned char *zero_page, uint64_t memory, uint64_t
 		uint32_t type; /* 1 usable, 2 reserved, 3 ACPI tables */
 	} map[] = {
 		{ 0, 0x9fc00, 1 },
-		{ 0x9fc00, 0xa0000, 2 }, /* extended BIOS data */
+		{ 0x9fc00, 0xa0000, 2 },  /* extended BIOS data */
 		{ 0xe0000, 0x100000, 2 }, /* BIOS */
 		{ 0x100000, memory - ACPI_BYTES, 1 },
 		{ memory - ACPI_BYTES, memory, 3 },
@@ -377,8 +378,8 @@ static void fill_boot_params(unsigned char *zero_page, uint64_t memory, uint64_t
 	put16(zero_page + 0x1fe, 0xaa55);
 	memcpy(zero_page + 0x202, "HdrS", 4);
 	put16(zero_page + 0x206, 0x20f); /* protocol 2.15 */
-	zero_page[0x210] = 0xff; /* an unregistered boot loader */
-	zero_page[0x211] = 1; /* LOADED_HIGH */
+	zero_page[0x210] = 0xff;	 /* an unregistered boot loader */
+	zero_page[0x211] = 1;		 /* LOADED_HIGH */
 	if (initrd_bytes) {
 		put32(zero_page + 0x218, INITRD_BASE);
 		put32(zero_page + 0x21c, initrd_bytes);
@@ -423,10 +424,9 @@ static void fill_first_block(unsigned char *block, uint64_t entry, const char *a
 			     uint64_t memory, uint64_t initrd_bytes)
 {
 	const uint64_t gdt[] = {
-		0,
-		0x00cf9b000000ffff, /* 0x08: 32-bit code, for the option ROM */
-		0x00af9b000000ffff, /* 0x10: 64-bit code, __BOOT_CS */
-		0x00cf93000000ffff, /* 0x18: data, __BOOT_DS */
+		0, 0x00cf9b000000ffff, /* 0x08: 32-bit code, for the option ROM */
+		0x00af9b000000ffff,    /* 0x10: 64-bit code, __BOOT_CS */
+		0x00cf93000000ffff,    /* 0x18: data, __BOOT_DS */
 	};
 
 	if (loader_end - loader_start > IMAGE_STACK_TOP)
@@ -554,8 +554,8 @@ static void build(const struct build_options *options)
 		die("%lu MiB of memory are too little: the boot image ends at %lu MiB",
 		    options->memory / MIB, (IMAGE_BASE + image_size + MIB - 1) / MIB);
 	check_places(segments, count, options->memory, image_size);
-	fill_first_block(first_block, check_elf(&kernel)->e_entry, options->append,
-			 options->memory, initrd_bytes);
+	fill_first_block(first_block, check_elf(&kernel)->e_entry, options->append, options->memory,
+			 initrd_bytes);
 	write_rom(options->rom);
 	write_image(options->image, first_block, segments, count, payload_blocks);
 	free(first_block);

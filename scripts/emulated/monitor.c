@@ -32,16 +32,16 @@
 #include "wire.h"
 
 enum status {
-	STATUS_PANIC = 120, /* panic, oops, BUG or WARNING of the emulated kernel */
+	STATUS_PANIC = 120,   /* panic, oops, BUG or WARNING of the emulated kernel */
 	STATUS_STOPPED = 121, /* the machine stopped without a word */
 	STATUS_TIMEOUT = 124,
 	STATUS_ERROR = 125, /* could not run at all */
 };
 
-#define LINE_MAX_BYTES	 4096
-#define KEPT_LINES	 40
-#define PANIC_GRACE_MS	 3000 /* how long a panicking kernel may go on explaining */
-#define BOCHS		 "bochs-bin"
+#define LINE_MAX_BYTES 4096
+#define KEPT_LINES     40
+#define PANIC_GRACE_MS 3000 /* how long a panicking kernel may go on explaining */
+#define BOCHS	       "bochs-bin"
 
 /* Text that arrives in pieces, handled line by line. */
 struct line {
@@ -173,8 +173,8 @@ static void judge_console(const char *text)
 static void take_console_line(struct line *line)
 {
 	line->text[line->length] = '\0';
-	snprintf(kept[kept_count++ % KEPT_LINES], sizeof(*kept), "%.*s",
-		 (int)sizeof(*kept) - 1, line->text);
+	snprintf(kept[kept_count++ % KEPT_LINES], sizeof(*kept), "%.*s", (int)sizeof(*kept) - 1,
+		 line->text);
 	if (console_file)
 		fprintf(console_file, "%s\n", line->text);
 	if (options.bare)
@@ -408,8 +408,7 @@ static void take_debugger_line(struct line *line)
 	} else if (take_tick(text)) {
 		prompted = true;
 	} else if (starts_with(text, "Memory-Tracing enabled")) {
-		fprintf(trace_file, "# region %lu begins at tick %llu\n", ++regions,
-			debugger_tick);
+		fprintf(trace_file, "# region %lu begins at tick %llu\n", ++regions, debugger_tick);
 	} else if (starts_with(text, "Memory-Tracing disabled")) {
 		fprintf(trace_file, "# region %lu ends at tick %llu\n", regions, debugger_tick);
 	} else if (options.bare && prompted && text[0] != '(' && text[0]) {

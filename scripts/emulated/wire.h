@@ -26,14 +26,14 @@ enum wire_type {
 	WIRE_BEGIN = 'B', /* u64: time-stamp counter just before the command starts */
 	WIRE_STDOUT = '1',
 	WIRE_STDERR = '2',
-	WIRE_KERNEL = 'K', /* kernel messages too unimportant for the console */
-	WIRE_END = 'E', /* u64: time-stamp counter just after the command has ended */
+	WIRE_KERNEL = 'K',    /* kernel messages too unimportant for the console */
+	WIRE_END = 'E',	      /* u64: time-stamp counter just after the command has ended */
 	WIRE_DIRECTORY = 'D', /* path of a directory below /out */
-	WIRE_FILE = 'F', /* u32 mode, then path of a file below /out; its bytes follow */
-	WIRE_MORE = 'M', /* like WIRE_FILE, but its bytes go to the end of what has come before */
-	WIRE_DATA = 'd', /* bytes of the file named last */
+	WIRE_FILE = 'F',      /* u32 mode, then path of a file below /out; its bytes follow */
+	WIRE_MORE = 'M',  /* like WIRE_FILE, but its bytes go to the end of what has come before */
+	WIRE_DATA = 'd',  /* bytes of the file named last */
 	WIRE_ERROR = '!', /* a sentence: the agent could not do what it was asked */
-	WIRE_EXIT = 'X', /* u32: the command's exit status; the last packet */
+	WIRE_EXIT = 'X',  /* u32: the command's exit status; the last packet */
 };
 
 /* Seven bytes to eight, seven bits in each, least significant first. */
