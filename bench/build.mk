@@ -10,3 +10,5 @@ $(B)/runner: $(RUNNER_SRC) bench/runner.h bench/columns.h workloads/guest_abi.h 
 
 $(B)/summarize: bench/summarize.c bench/columns.h | $(B)
 	$(CC) $(BENCH_CFLAGS) -o $@ bench/summarize.c
+
+TESTS += bench/selftest.t

@@ -134,6 +134,7 @@ static void usage(FILE *out)
 		"                     clock=tsc|ticks (needed with --csv), engine=, mode=,\n"
 		"                     backing= (added to the pages' kind: cold, warm)\n"
 		"  --columns          print the header of the CSV and exit\n"
+		"  --describe         print what its columns mean, as a Markdown table, and exit\n"
 		"  --help             this text\n"
 		"\n"
 		"Exit status: the guest's own; 1 if guest and hypervisor counted differently;\n"
@@ -176,6 +177,7 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		{ "csv", required_argument, NULL, 'c' },
 		{ "tag", required_argument, NULL, 'T' },
 		{ "columns", no_argument, NULL, 'C' },
+		{ "describe", no_argument, NULL, 'D' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -218,6 +220,9 @@ static void parse_options(int argc, char **argv, struct options *opt)
 			break;
 		case 'C':
 			rows_print_header();
+			exit(0);
+		case 'D':
+			rows_print_columns();
 			exit(0);
 		case 'h':
 			usage(stdout);

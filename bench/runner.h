@@ -107,5 +107,6 @@ void rows_marker(struct rows *rows, uint32_t marker);
 void rows_line(struct rows *rows, const char *line);
 void rows_failure(struct rows *rows, const char *status);
 void rows_print_header(void);
+void rows_print_columns(void);
 
 #endif

@@ -86,6 +86,17 @@ void rows_print_header(void)
 	fputs(header, stdout);
 }
 
+/**
+ * rows_print_columns() - the columns with their meaning, as a Markdown table
+ */
+void rows_print_columns(void)
+{
+#define COLUMN_SENTENCE(name, kind, sentence) printf("| %s | %s |\n", #name, sentence);
+	puts("| column | meaning |\n|---|---|");
+	PENUMBRA_COLUMNS(COLUMN_SENTENCE)
+#undef COLUMN_SENTENCE
+}
+
 static void write_whole(int fd, const char *text, size_t size)
 {
 	/* A short write to a file means that the disk is full: the next one says so. */

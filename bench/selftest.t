@@ -177,6 +177,9 @@ test_options() {
 	result $? "a run that cannot start leaves a row that says so"
 	"$tmp/runner" --columns | cmp -s - "$tmp/header"
 	result $? "--columns prints the header of the agreed file format"
+	"$tmp/runner" --describe >"$tmp/described"
+	! grep -F -x -v -q -f "$top/results/README.md" "$tmp/described"
+	result $? "results/README.md describes every column as the source does"
 	run --help
 	[ $status = 0 ] && grep -q -- --populate "$tmp/out"
 	result $? "--help"
