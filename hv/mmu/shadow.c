@@ -850,6 +850,28 @@ static bool let_write(struct shadow *sh, struct gfn_info *info)
 	return true;
 }
 
+/* Does the shadow already lead to @gva's leaf table the way that @w went? */
+static bool path_holds(struct paging_vcpu *pv, const struct walk *w, gva_t gva)
+{
+	struct shadow *sh = shadow_of(pv->pg);
+	struct shadow_page *sp = &sh->page[vcpu_of(pv)->root];
+	int level;
+
+	for (level = PT_ROOT_LEVEL; level > w->level; level--) {
+		unsigned int i = pt_index(gva, level);
+		u64 gpte = w->gpte[level];
+		struct shadow_page *child;
+
+		if (!is_live(sp, i) || spte_is_leaf(sp->spt[i], level))
+			return false;
+		child = child_of(sh, sp, i);
+		if (child != sp_find(sh, child_gfn(sp, i, gpte), child_role(sp, gpte)))
+			return false;
+		sp = child;
+	}
+	return true;
+}
+
 /* Map what @w found, from the root down; true if a live entry changed its meaning. */
 static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct gmem_slot *slot,
 		u64 host, bool through_window, bool *wrote)
@@ -944,6 +966,16 @@ enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 			res->gpa = w.gfn << 12 | (f->gva & ~PAGE_MASK);
 			return VERDICT_EMULATE;
 		}
+	}
+	/*
+	 * A new way to open tables: what the shadow has of them may be older than the way, and no
+	 * CPU could know it. A guest need not flush to add a way.
+	 */
+	if (sh->nr_open && !path_holds(pv, &w, f->gva)) {
+		bool flush = sync_open(sh, 1, false);
+
+		if (sync_open(sh, 0, false) || flush)
+			pv->flush |= FLUSH_CONTEXT;
 	}
 	if (map(pv, &w, f->gva, slot, host, through, &wrote))
 		flush_addr(pv, f->gva);
