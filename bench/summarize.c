@@ -436,39 +436,94 @@ static void print_group(const struct group *group)
 					 : "yes");
 }
 
-/* For a terminal: the figures most people came for. */
+static bool has_param(const struct record *record, const char *param, size_t size)
+{
+	const char *at = record->field[COL_params];
+
+	for (; *at; at += strcspn(at, ";"), at += *at == ';')
+		if (strcspn(at, ";") == size && !strncmp(at, param, size))
+			return true;
+	return false;
+}
+
+/* Do more than three quarters of what was run of a workload have this parameter (key:value)? */
+static bool is_usual(const struct group *groups, size_t n, const struct record *record,
+		     const char *param, size_t size)
+{
+	size_t all = 0, have = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!same(groups[i].first, record, COL_workload))
+			continue;
+		all++;
+		have += has_param(groups[i].first, param, size);
+	}
+	return 4 * have > 3 * all;
+}
+
+/* Only the parameters that tell a line from its workload's others. */
+static void format_params(const struct group *groups, size_t n, const struct record *record,
+			  char *out, size_t room)
+{
+	const char *at = record->field[COL_params];
+
+	*out = '\0';
+	for (; *at; at += strcspn(at, ";"), at += *at == ';') {
+		size_t size = strcspn(at, ";"), used = strlen(out);
+
+		if (!is_usual(groups, n, record, at, size))
+			snprintf(out + used, room - used, "%s%.*s", used ? " " : "", (int)size, at);
+	}
+}
+
+static void print_text_line(const struct group *groups, size_t n, const struct group *group)
+{
+	const struct record *key = group->first;
+	const struct figure *cost = &group->cost, *exits = &group->count[0];
+	char params[80];
+
+	format_params(groups, n, key, params, sizeof(params));
+	printf("%-10s %-24s %-8s %-7s ", key->field[COL_workload], params, key->field[COL_engine],
+	       key->field[COL_mode]);
+	if (!group->ok) {
+		printf("%11s\n", "failed");
+		return;
+	}
+	if (cost->known)
+		printf("%11.*f ", fabs(cost->median) < 100 ? 2 : 0, cost->median);
+	else
+		printf("%11s ", "-");
+	/* Of a cost near zero a share says nothing. */
+	if (cost->known && cost->median > 0.01 * group->elapsed.median)
+		printf("%6.1f%% ", spread_percent(cost));
+	else
+		printf("%7s ", "-");
+	if (exits->known)
+		printf("%10.*f ", exits->median < 100 ? 3 : 0, exits->median);
+	else
+		printf("%10s ", "-");
+	if (group->vs_ept_known && cost->median > 0.01 * group->elapsed.median)
+		printf("%8.*fx\n", group->vs_ept < 100 ? 2 : 0, group->vs_ept);
+	else
+		printf("%9s\n", "-");
+}
+
+/* For a terminal: the figures most people came for, the modes of one workload together. */
 static void print_text(const struct group *groups, size_t n)
 {
 	if (n)
 		printf("cost = (elapsed - control) / operations, in %s; medians\n",
 		       groups[0].first->field[COL_clock]);
-	printf("%-10s %-32s %-8s %-7s %11s %6s %10s %9s\n", "workload", "parameters", "engine",
+	printf("%-10s %-24s %-8s %-7s %11s %7s %10s %9s\n", "workload", "parameters", "engine",
 	       "mode", "cost/op", "spread", "exits/op", "vs ept");
 	for (size_t i = 0; i < n; i++) {
-		const struct group *group = &groups[i];
-		const struct record *key = group->first;
+		bool shown = false;
 
-		printf("%-10s %-32s %-8s %-7s ", key->field[COL_workload], key->field[COL_params],
-		       key->field[COL_engine], key->field[COL_mode]);
-		if (!group->ok) {
-			printf("%11s\n", "failed");
-			continue;
-		}
-		if (group->cost.known && group->cost.median != 0)
-			printf("%11.*f %5.1f%% ", fabs(group->cost.median) < 100 ? 2 : 0,
-			       group->cost.median, spread_percent(&group->cost));
-		else
-			printf("%11s %6s ", "-", "-");
-		if (group->count[0].known)
-			printf("%10.*f ", group->count[0].median < 100 ? 3 : 0,
-			       group->count[0].median);
-		else
-			printf("%10s ", "-");
-		if (group->vs_ept_known)
-			printf("%8.*fx", group->vs_ept < 100 ? 2 : 0, group->vs_ept);
-		else
-			printf("%9s", "-");
-		putchar('\n');
+		for (size_t j = 0; j < i; j++)
+			shown = shown || same_work(groups[j].first, groups[i].first);
+		for (size_t j = i; j < n && !shown; j++)
+			if (same_work(groups[j].first, groups[i].first))
+				print_text_line(groups, n, &groups[j]);
 	}
 }
 

@@ -143,10 +143,16 @@ class Results:
         names = dict.fromkeys(name for params in sets for name in params)
         return [name for name in names if len({params.get(name) for params in sets}) > 1]
 
+    def usual(self, workload, name, value):
+        """Do more than three quarters of a workload's parameter sets have this value?"""
+        sets = self.params_of(workload)
+        return 4 * sum(params.get(name) == value for params in sets) > 3 * len(sets)
+
     def label(self, work):
         """A workload with the parameters that tell it from its other rows."""
         params = parse_params(work[1])
-        shown = [name for name in self.varying(work[0]) if name in params]
+        names = [name for name in self.varying(work[0]) if name in params]
+        shown = [name for name in names if not self.usual(work[0], name, params[name])]
         return " ".join([work[0]] + [f"{name}={param_text(name, params[name])}" for name in shown])
 
 
