@@ -161,8 +161,9 @@ static u32 next_changed(const struct gtt_portion *p, u32 i)
  * @cost: entries looked at are added here
  * @res: gpa, on VERDICT_PIN
  *
- * With a snapshot only entries that differ from it are made again. Goes on at gtt.entry after
- * VERDICT_PIN, when it is called again for the same portion.
+ * With a snapshot only entries that differ from it are made again. After VERDICT_PIN it starts over
+ * when it is called again: the guest may have run in between. Each time one page more is pinned.
+ * gtt.changed counts entries that were not in step, over all tries.
  *
  * Return: VERDICT_RETRY or VERDICT_PIN.
  */
@@ -174,7 +175,7 @@ enum verdict gtt_portion_sync(struct gtt *g, struct gtt_portion *p, u32 *cost,
 	enum verdict v;
 	u32 i;
 
-	for (i = g->entry; i < GTT_PORTION; i++) {
+	for (i = 0; i < GTT_PORTION; i++) {
 		u64 entry, shadow;
 
 		if (!whole) {
@@ -185,7 +186,6 @@ enum verdict gtt_portion_sync(struct gtt *g, struct gtt_portion *p, u32 *cost,
 		entry = READ_ONCE(p->table[i]);
 		v = gtt_translate(g, entry, &shadow, res);
 		if (v != VERDICT_RETRY) {
-			g->entry = i;
 			count_add(g->pg->count, gtt_entries_rebuilt, rebuilt);
 			return v;
 		}
@@ -202,7 +202,6 @@ enum verdict gtt_portion_sync(struct gtt *g, struct gtt_portion *p, u32 *cost,
 	else
 		count(g->pg->count, gtt_portions_compared);
 	*cost += whole ? 8 * GTT_PORTION : GTT_PORTION + 8 * rebuilt;
-	g->entry = 0;
 	p->stale = false;
 	return VERDICT_RETRY;
 }
@@ -222,7 +221,6 @@ static void steal_snapshot(struct gtt *g)
 	/* A submission relies on shadows that stand still, and none may wait for a page here. */
 	if (gtt_busy(g) || gtt_portion_sync(g, p, &cost, &res) != VERDICT_RETRY)
 		p->stale = true;
-	g->entry = 0;
 	g->changed = 0;
 	gtt_portion_close(g, p);
 }
@@ -304,7 +302,6 @@ static enum verdict store_entry(struct gtt *g, u64 index, u64 entry, struct pagi
 	if (g->policy->shadow && !p->open) {
 		if (gtt_busy(g)) {
 			p->stale = true;
-			g->entry = 0; /* if this portion waits half-way, it starts over */
 		} else if (!p->stale) {
 			enum verdict v = gtt_translate(g, entry, &shadow, res);
 
@@ -367,7 +364,6 @@ bool gtt_let_through(struct gtt *g, gpa_t gpa)
 		return false;
 	p = &g->portion[(offset - GTT_TABLE) / PAGE_SIZE];
 	p->stale = true;
-	g->entry = 0;
 	gtt_portion_open(g, p);
 	return true;
 }
@@ -398,7 +394,7 @@ void gtt_switch(struct gtt *g, const struct gtt_policy *to)
 		gtt_apply_policy(g);
 }
 
-void gtt_unmap(struct gtt *g)
+void gtt_memory_changes(struct gtt *g)
 {
 	u32 i;
 
@@ -407,7 +403,6 @@ void gtt_unmap(struct gtt *g)
 		g->portion[i].stale = true;
 		g->portion[i].synced = 0;
 	}
-	g->entry = 0;
 	g->changed = 0;
 	if (gtt_busy(g) && g->stage != GTT_FINISH) {
 		g->stage = GTT_FINISH;

@@ -12,8 +12,8 @@
  * submission needs it). When a portion opens and closes is the policy, see struct gtt_policy.
  *
  * Pure C. The surroundings call gtt_store() and gtt_load() for trapped accesses, gtt_run() until
- * the engine is idle, gtt_unmap() before guest memory goes away. Nothing here sleeps except
- * gtt_init(); what needs a page pinned returns VERDICT_PIN and is called again.
+ * the engine is idle, gtt_memory_changes() before guest memory comes or goes. Only gtt_init()
+ * sleeps; what needs a page pinned returns VERDICT_PIN and is called again.
  *
  * Reading order: gtt_abi.h, gtt.h, gtt_policy.c, gtt.c (table and shadow), gtt_engine.c.
  */
@@ -118,8 +118,7 @@ struct gtt {
 	u64 batch_at; /* device address */
 	u32 command;  /* the one at work */
 	u32 place;    /* its page, or its portion */
-	u32 entry;    /* the entry at which a portion waited for a page to be pinned */
-	u32 changed;  /* entries of that portion so far */
+	u32 changed;  /* entries of the portion at work that were not in step */
 	u64 result;   /* of the command so far */
 	u64 status;   /* enum gtt_status */
 	u64 where;
@@ -229,13 +228,13 @@ enum verdict gtt_run(struct gtt *g, struct paging_vcpu *pv, u32 budget, struct p
 void gtt_switch(struct gtt *g, const struct gtt_policy *to);
 
 /**
- * gtt_unmap() - guest memory is about to lose its pages
+ * gtt_memory_changes() - a slot of guest memory comes or goes
  * @g: the device
  *
  * Nothing of the shadow is used again before it was made again. A submission under way ends with
  * GTT_GONE.
  */
-void gtt_unmap(struct gtt *g);
+void gtt_memory_changes(struct gtt *g);
 
 /**
  * gtt_audit() - compare the shadow with what the table says

@@ -43,7 +43,7 @@ enum gtt_status {
 	GTT_DEVICE,	  /* the entry names the device's own window */
 	GTT_UNPINNABLE,	  /* the host cannot hold the page in memory */
 	GTT_CHANGED, /* the entry was changed while the submission was going to write through it */
-	GTT_GONE,    /* guest memory was taken away during the submission */
+	GTT_GONE,    /* guest memory came or went during the submission */
 	GTT_STATUSES
 };
 

@@ -22,7 +22,7 @@ static const char *const sentences[GTT_STATUSES] = {
 	[GTT_DEVICE] = "an entry leads to the device's own window",
 	[GTT_UNPINNABLE] = "an entry leads to memory that the host cannot hold",
 	[GTT_CHANGED] = "an entry changed while the engine was about to write through it",
-	[GTT_GONE] = "guest memory was taken away during the submission",
+	[GTT_GONE] = "guest memory came or went during the submission",
 };
 
 static void fail(struct gtt *g, enum gtt_status status, u64 where)
@@ -153,7 +153,6 @@ void gtt_submit(struct gtt *g, u64 batch_at)
 	g->batch.count = 0;
 	g->command = 0;
 	g->place = 0;
-	g->entry = 0;
 	g->changed = 0;
 	g->result = 0;
 	g->status = GTT_OK;

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The model test of the device's page table. Included by tests/build.mk.
+
+TEST_PROGRAMS += $(B)/tests/gtt
+
+GTT_SRC := $(wildcard $(PURE)/gtt/*.c) $(PURE)/mmu/walk.c
+
+$(B)/tests/gtt: tests/gtt/gtt.c $(GTT_SRC) $(wildcard $(PURE)/gtt/*.h) $(PURE_HDR) | $(B)/tests
+	$(CC) $(TEST_CFLAGS) -I$(PURE) -o $@ tests/gtt/gtt.c $(GTT_SRC)
