@@ -20,23 +20,44 @@ static struct shadow_page *root_page(struct paging_vcpu *pv, u32 id)
 	return &sh->page[id];
 }
 
-/* Copy what hardware accepts to where the guest reads it. */
-static void publish(struct paging_vcpu *pv)
+/* Nothing passes any more. */
+static void release_all(struct paging_vcpu *pv)
+{
+	struct shadow_vcpu *sv = pv->state;
+	int i;
+
+	for (i = 0; i < ROOT_TARGETS; i++)
+		if (sv->shared[i])
+			root_page(pv, sv->shared[i])->in_use--;
+	memset(sv->shared, 0, sizeof(sv->shared));
+	pv->share = (struct shared_roots){};
+}
+
+/*
+ * Copy what hardware accepts to where the guest reads it. Where that cannot be now, nothing passes,
+ * and the page goes on saying what it @was: then paging_guest_cr3() must know that.
+ */
+static void publish(struct paging_vcpu *pv, const struct shared_roots *was)
 {
 	struct paging_result res;
+	enum verdict v;
 	u64 host;
 
-	pv->share_on = true;
 	pv->share_gen++;
-	if (gmem_host(pv->pg->mem, pv->share_gpa >> 12, &host, &res) == VERDICT_RETRY) {
+	v = gmem_host(pv->pg->mem, pv->share_gpa >> 12, &host, &res);
+	if (v == VERDICT_RETRY) {
+		pv->share_on = true;
 		memcpy(phys_to_virt(host & GMEM_HPA), &pv->share, sizeof(pv->share));
 		/* A guest may name one of its tables: then it has written to its table. */
 		pv->pg->ops->pt_write(pv, pv->share_gpa, sizeof(pv->share));
 		return;
 	}
-	/* The page has vanished: no speed-up from here on. */
-	pv->share_gpa = 0;
+	release_all(pv);
 	pv->share_on = false;
+	if (was->slot[0].cr3)
+		pv->withdrawn = *was;
+	if (v == VERDICT_MMIO) /* the page has vanished: no speed-up from here on */
+		pv->share_gpa = 0;
 }
 
 /**
@@ -45,18 +66,11 @@ static void publish(struct paging_vcpu *pv)
  */
 void shadow_roots_withdraw(struct paging_vcpu *pv)
 {
-	struct shadow_vcpu *sv = pv->state;
-	int i;
-
 	if (!pv->share.slot[0].cr3)
 		return;
-	for (i = 0; i < ROOT_TARGETS; i++)
-		if (sv->shared[i])
-			root_page(pv, sv->shared[i])->in_use--;
-	memset(sv->shared, 0, sizeof(sv->shared));
 	pv->withdrawn = pv->share;
-	pv->share = (struct shared_roots){};
-	publish(pv);
+	release_all(pv);
+	publish(pv, &pv->withdrawn);
 }
 
 /**
@@ -68,6 +82,7 @@ void shadow_roots_withdraw(struct paging_vcpu *pv)
 void shadow_roots_note(struct paging_vcpu *pv)
 {
 	u64 load = pv->hw_cr3 | (pv->cr4 & PG_CR4_PCIDE ? PG_CR3_NOFLUSH : 0);
+	struct shared_roots was = pv->share;
 	struct shadow_vcpu *sv = pv->state;
 	int i;
 
@@ -92,7 +107,7 @@ void shadow_roots_note(struct paging_vcpu *pv)
 	pv->share.slot[0].load = load;
 	sv->shared[0] = sv->root;
 	root_page(pv, sv->root)->in_use++;
-	publish(pv);
+	publish(pv, &was);
 }
 
 int shadow_share_roots(struct paging_vcpu *pv, gpa_t gpa)
