@@ -16,6 +16,8 @@
 
 #include "compat.h"
 #include "cpu.h"
+#include "gtt_dev.h"
+#include "gtt_ioctl.h"
 #include "penumbra.h"
 
 /* ---- what exists ---- */
@@ -311,6 +313,20 @@ static long set_region(struct vm *vm, const void __user *user)
 	return err;
 }
 
+static long create_gtt(struct vm *vm, const void __user *user)
+{
+	struct penumbra_gtt want;
+	long err;
+
+	if (copy_from_user(&want, user, sizeof(want)))
+		return -EFAULT;
+	if (vm_lock_killable(vm))
+		return -EINTR;
+	err = gtt_dev_create(vm, &want);
+	vm_unlock(vm);
+	return err;
+}
+
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct vm *vm = file->private_data;
@@ -322,6 +338,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return create_vcpu(vm, arg);
 	case KVM_SET_USER_MEMORY_REGION:
 		return set_region(vm, (void __user *)arg);
+	case PENUMBRA_CREATE_GTT:
+		return create_gtt(vm, (void __user *)arg);
 	case KVM_CHECK_EXTENSION:
 		return check_extension(arg);
 	case KVM_GET_STATS_FD:

@@ -16,6 +16,7 @@
 #include <asm/processor-flags.h>
 
 #include "cpu.h"
+#include "gtt_dev.h"
 #include "penumbra.h"
 #include "mmu/walk.h"
 
@@ -158,6 +159,9 @@ static enum next access_device(struct vcpu *v, gpa_t gpa)
 {
 	struct kvm_run *run = v->run;
 
+	if (gtt_dev_claims(v->vm, gpa))
+		return gtt_dev_access(v, gpa);
+	count(counters_of(v), exits_mmio);
 	cpu_sync_crs(v);
 	cpu_fill_regs(v);
 	if (!emulate_decode_mmio(&v->pv, &v->regs, &v->mmio))
@@ -239,7 +243,6 @@ static enum next exit_pf(struct vcpu *v)
 		count(counters_of(v), exits_pt_write);
 		return write_to_table(v, &f, res.gpa);
 	case VERDICT_MMIO:
-		count(counters_of(v), exits_mmio);
 		return access_device(v, res.gpa);
 	case VERDICT_STOP:
 		count(counters_of(v), exits_hidden_fault);
@@ -261,10 +264,8 @@ static enum next exit_nested(struct vcpu *v)
 	if (unlikely(pv->window))
 		pv->pg->ops->leave(pv, &f);
 	verdict = pv->pg->ops->fault(pv, &f, &res);
-	if (verdict == VERDICT_MMIO) {
-		count(counters_of(v), exits_mmio);
+	if (verdict == VERDICT_MMIO)
 		return access_device(v, res.gpa);
-	}
 	if (verdict == VERDICT_RETRY || verdict == VERDICT_STOP)
 		count(counters_of(v), exits_nested);
 	return common_verdict(v, verdict, &res);

@@ -29,6 +29,7 @@
 
 struct dentry;
 struct file;
+struct gtt_dev;
 
 struct vm {
 	struct kref ref; /* one for each of its file descriptors */
@@ -39,6 +40,7 @@ struct vm {
 	struct gmem mem;
 	struct paging pg;
 	struct vcpu *vcpu; /* the only one; freed with the VM */
+	struct gtt_dev *gtt; /* NULL: this VM has none */
 	struct counters count;
 	u64 by_reason[PENUMBRA_MAX_EXIT_REASONS]; /* VM exits by the vendor's reason number */
 	u64 charged; /* pages charged to mm->locked_vm and not yet pinned */
@@ -99,6 +101,7 @@ enum next {
 	NEXT_BREAK,  /* let the host have the CPU, then go on */
 	NEXT_PIN,    /* pin vcpu.want_gpa, then go on */
 	NEXT_REFILL, /* refill the table pool, then go on */
+	NEXT_AGAIN,  /* let the host have the CPU, then go on with the same exit */
 	NEXT_USER,   /* vcpu.run says what user space has to do */
 	NEXT_NO_CPU, /* VMX is off here (the CPU is going away): go on elsewhere */
 };

@@ -42,11 +42,17 @@ static const u32 kvm_type[] = {
 	[KIND_NOW] = KVM_STATS_TYPE_INSTANT,
 };
 
-/* One entry of the descriptor block. */
+/* One entry of the descriptor block: struct kvm_stats_desc, its flexible name made fixed. */
 struct stats_entry {
-	struct kvm_stats_desc desc;
+	u32 flags;
+	s16 exponent;
+	u16 size;
+	u32 offset;
+	u32 bucket_size;
 	char name[NAME_SIZE];
 };
+static_assert(offsetof(struct stats_entry, offset) == offsetof(struct kvm_stats_desc, offset));
+static_assert(offsetof(struct stats_entry, name) == offsetof(struct kvm_stats_desc, name));
 
 /* The file up to the data, which is read live from the VM. */
 struct stats_file {
@@ -77,10 +83,10 @@ static void describe(struct stats_reader *r, bool of_vcpu)
 	for (i = 0; i < CNT_NR; i++) {
 		struct stats_entry *e = &f->entry[i];
 
-		e->desc.flags = kvm_type[counter_text[i].kind] | counter_text[i].unit |
-				KVM_STATS_BASE_POW10;
-		e->desc.size = 1;
-		e->desc.offset = i * sizeof(u64);
+		e->flags = kvm_type[counter_text[i].kind] | counter_text[i].unit |
+			   KVM_STATS_BASE_POW10;
+		e->size = 1;
+		e->offset = i * sizeof(u64);
 		strscpy(e->name, counter_text[i].name, sizeof(e->name));
 	}
 }
@@ -207,12 +213,9 @@ static int audit_show(struct seq_file *m, void *unused)
 
 	if (err)
 		return err;
-	if (vm->vcpu && vm->vcpu->long_mode) {
-		if (vm->pg.ops->traps & TRAP_CR3)
-			wrong = vm->pg.ops->audit(&vm->vcpu->pv, text, sizeof(text));
-		else
-			wrong = vm->pg.ops->audit(&vm->vcpu->pv, text, sizeof(text));
-	}
+	/* Where the guest owns its control registers, audit() looks at none of them. */
+	if (vm->vcpu && vm->vcpu->long_mode)
+		wrong = vm->pg.ops->audit(&vm->vcpu->pv, text, sizeof(text));
 	vm_unlock(vm);
 	seq_printf(m, "%llu\n", wrong);
 	if (wrong)

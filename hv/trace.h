@@ -10,7 +10,8 @@
 
 #include <linux/tracepoint.h>
 
-/* The tracing macros' own layout. clang-format off */
+/* The tracing macros' own layout. */
+/* clang-format off */
 TRACE_EVENT(penumbra_exit,
 	TP_PROTO(unsigned int vm, unsigned int reason, u64 qualification, u64 rip,
 		 unsigned int kind, unsigned int next, u64 ticks),

@@ -73,7 +73,7 @@ static enum next inner_loop(struct vcpu *v)
 		if (unlikely(next != NEXT_ENTER))
 			break;
 	}
-	if (next == NEXT_PIN || next == NEXT_REFILL)
+	if (next == NEXT_PIN || next == NEXT_REFILL || next == NEXT_AGAIN)
 		v->retry = kind;
 	return next;
 }

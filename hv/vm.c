@@ -15,6 +15,7 @@
 
 #include "compat.h"
 #include "cpu.h"
+#include "gtt_dev.h"
 #include "penumbra.h"
 
 #define CHARGE_PAGES  512ul /* charged at once: charging takes a lock that pinning need not */
@@ -169,7 +170,7 @@ int vm_pin(struct vm *vm, gfn_t gfn)
 	u64 i;
 	int n;
 
-	if (!s)
+	if (!s || s->device)
 		return -EFAULT;
 	i = gfn - s->base;
 	if (s->host[i])
@@ -293,7 +294,7 @@ static struct gmem_slot *slot_by_id(struct vm *vm, u32 id)
 	unsigned int i;
 
 	for (i = 0; i < vm->mem.nr_slots; i++)
-		if (region_of(&vm->mem.slots[i])->id == id)
+		if (!vm->mem.slots[i].device && region_of(&vm->mem.slots[i])->id == id)
 			return &vm->mem.slots[i];
 	return NULL;
 }
@@ -302,6 +303,7 @@ static void remove_slot(struct vm *vm, struct gmem_slot *s)
 {
 	struct gmem_slot *last = &vm->mem.slots[vm->mem.nr_slots - 1];
 
+	gtt_dev_memory_changes(vm);
 	vm->pg.ops->unmap(&vm->pg, s->base, s->npages);
 	unpin_slot(vm, s);
 	free_slot(s);
@@ -341,7 +343,7 @@ static int check_neighbours(struct vm *vm, const struct kvm_userspace_memory_reg
 	for (i = 0; i < vm->mem.nr_slots; i++) {
 		const struct gmem_slot *s = &vm->mem.slots[i];
 
-		if (region_of(s)->id == r->slot)
+		if (!s->device && region_of(s)->id == r->slot)
 			continue;
 		if (base < s->base + s->npages && s->base < base + npages)
 			return -EEXIST;
@@ -403,6 +405,7 @@ int vm_set_region(struct vm *vm, const struct kvm_userspace_memory_region *r)
 		return err;
 	if (old) /* moved: what was known of it, pins included, is forgotten */
 		remove_slot(vm, old);
+	gtt_dev_memory_changes(vm);
 	vm->mem.slots[vm->mem.nr_slots++] = fresh;
 	if (vm->vcpu)
 		vm->vcpu->pv.ready = vm->vcpu->pv.ready && !vm->pg.cfg.prefault;
@@ -516,6 +519,7 @@ static void vm_destroy(struct kref *ref)
 	report_vm_remove(vm);
 	if (vm->vcpu)
 		vcpu_free(vm->vcpu);
+	gtt_dev_free(vm);
 	while (vm->mem.nr_slots)
 		remove_slot(vm, &vm->mem.slots[vm->mem.nr_slots - 1]);
 	account_locked_vm(vm->mm, vm->charged, false);

@@ -505,14 +505,14 @@ void vmx_vpid_put(u16 vpid)
 static void check_ipi(void *answer)
 {
 	atomic_t *busy = answer;
-	u32 low, high;
+	u64 basic;
 
 	if (cr4_read_shadow() & X86_CR4_VMXE) {
 		atomic_set(busy, -EBUSY);
 		return;
 	}
-	rdmsr(MSR_IA32_VMX_BASIC, low, high);
-	if ((low & 0x7fffffff) != vmx_config.revision)
+	rdmsrl(MSR_IA32_VMX_BASIC, basic);
+	if ((basic & 0x7fffffff) != vmx_config.revision)
 		atomic_set(busy, -EOPNOTSUPP);
 }
 
