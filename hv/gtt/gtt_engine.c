@@ -34,7 +34,7 @@ static void fail(struct gtt *g, enum gtt_status status, u64 where)
 	g->stage = GTT_FINISH;
 }
 
-static bool in_range(const struct gtt *g, u64 at, u64 bytes)
+static bool within(const struct gtt *g, u64 at, u64 bytes)
 {
 	u64 end = g->entries * PAGE_SIZE;
 
@@ -158,7 +158,7 @@ void gtt_submit(struct gtt *g, u64 batch_at)
 	g->status = GTT_OK;
 	g->where = 0;
 	g->stage = g->policy->all ? GTT_SYNC_ALL : GTT_FETCH;
-	if ((batch_at & ~PAGE_MASK) || !in_range(g, batch_at, PAGE_SIZE))
+	if ((batch_at & ~PAGE_MASK) || !within(g, batch_at, PAGE_SIZE))
 		fail(g, GTT_BAD_BATCH, batch_at);
 }
 
@@ -185,11 +185,11 @@ static bool command_valid(const struct gtt *g, const struct gtt_command *c)
 		return false;
 	if (!c->bytes || c->bytes > PAGE_SIZE || (c->bytes & 7))
 		return false;
-	if ((c->from & ~PAGE_MASK) || !in_range(g, c->from, bytes))
+	if ((c->from & ~PAGE_MASK) || !within(g, c->from, bytes))
 		return false;
 	if (c->op == GTT_OP_SUM)
-		return !(c->to & 7) && in_range(g, c->to, sizeof(u64));
-	return !(c->to & ~PAGE_MASK) && in_range(g, c->to, bytes);
+		return !(c->to & 7) && within(g, c->to, sizeof(u64));
+	return !(c->to & ~PAGE_MASK) && within(g, c->to, bytes);
 }
 
 static void check_batch(struct gtt *g)
@@ -197,7 +197,7 @@ static void check_batch(struct gtt *g)
 	struct gtt_batch *b = &g->batch;
 	u32 i;
 
-	if ((b->fence & 7) || !in_range(g, b->fence, sizeof(u64)))
+	if ((b->fence & 7) || !within(g, b->fence, sizeof(u64)))
 		b->fence = 0;
 	if (b->count > GTT_COMMANDS || b->zero) {
 		b->count = 0;
@@ -273,8 +273,8 @@ static u64 sum_words(const u64 *from, u32 bytes)
 	return sum;
 }
 
-static enum verdict copy_page(struct gtt *g, struct paging_vcpu *pv, const struct gtt_command *c,
-			      const u64 *from, struct paging_result *res)
+static enum verdict copy_one(struct gtt *g, struct paging_vcpu *pv, const struct gtt_command *c,
+			     const u64 *from, struct paging_result *res)
 {
 	enum verdict v;
 	gpa_t gpa = 0;
@@ -318,7 +318,7 @@ static enum verdict step_execute(struct gtt *g, struct paging_vcpu *pv, u32 *cos
 		return v;
 	*cost += c->bytes / 8;
 	if (c->op == GTT_OP_COPY)
-		v = copy_page(g, pv, c, from, res);
+		v = copy_one(g, pv, c, from, res);
 	else
 		g->result = gtt_gather(g->result, sum_words(from, c->bytes), g->place);
 	if (v != VERDICT_RETRY)
