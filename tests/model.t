@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The model test: every paging mode, many configurations, random operations against the oracle.
+# A failure names the command line that repeats it.
+# MODEL_STEPS sets the operations of each run, MODEL_SEED the first seed.
+cd "$(dirname "$0")/.." || exit 1
+B=${B:-build}
+make -s --no-print-directory "$B/tests/model" || {
+	echo "Bail out! $B/tests/model does not build"
+	exit 1
+}
+model=$B/tests/model
+steps=${MODEL_STEPS:-100000}
+seed=${MODEL_SEED:-1}
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+
+shadow_cfgs='vpid=1
+vpid=0
+budget=16
+budget=1000,host=0
+mtf=0
+mtf=0,vpid=0,budget=32,shadow=1
+shadow=1,budget=200
+shadow=2,big=1
+big=1,budget=200
+guest_1g=0,phys=36
+phys=46,audit=50
+switch=1
+share=1
+share=1,mtf=0,budget=200,host=0'
+ept_cfgs='vpid=1
+vpid=0
+ept=1
+ept=2,ept_ad=0,big=1
+ept=1,ept_ad=0,vpid=0
+big=1
+prefault=1
+prefault=1,big=1,ept_ad=0
+guest_1g=0,phys=36'
+
+for mode in $("$model" --mode list); do
+	case $mode in
+	ept) cfgs=$ept_cfgs ;;
+	hybrid) cfgs="$shadow_cfgs
+threshold=0,quiet=1
+threshold=20,quiet=10" ;;
+	*) cfgs=$shadow_cfgs ;;
+	esac
+	for cfg in $cfgs; do
+		echo "--mode $mode --cfg $cfg --steps $steps --seed $seed"
+		seed=$((seed + 1))
+	done
+done >"$dir/runs"
+
+nr=$(wc -l <"$dir/runs")
+echo "1..$nr"
+# Each run's output and status go to files of its own; TAP lines come out in order afterwards.
+export model dir
+# shellcheck disable=SC2016 # expanded by the inner shell
+nl -ba -w1 -s' ' "$dir/runs" | xargs -P "$(nproc)" -L 1 sh -c '
+	n=$1
+	shift
+	timeout 300 "$model" "$@" >"$dir/$n.out" 2>&1
+	echo $? >"$dir/$n.status"' run
+
+n=0
+failed=0
+while read -r run; do
+	n=$((n + 1))
+	status=$(cat "$dir/$n.status" 2>/dev/null)
+	if [ "$status" = 0 ]; then
+		echo "ok $n - $run"
+		sed 's/^/# /' "$dir/$n.out"
+	else
+		failed=1
+		echo "not ok $n - $run"
+		echo "# again: $model $run (status ${status:-none})"
+		tail -n 70 "$dir/$n.out" | sed 's/^/# /'
+	fi
+done <"$dir/runs"
+exit $failed

@@ -1,0 +1,646 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The model CPU: walks the tables that the mode hands over, caches what it walked, and forgets
+ * nothing until an instruction or a flush says so (Intel SDM vol. 3, 4.10, and 28.4 "Caching
+ * translation information"). Where a cached entry and a fresh walk both exist, either may be used;
+ * the harness can insist on the cached one.
+ *
+ * One VPID and one EPTP at a time are enough for one vCPU, so entries carry no tag for them: a new
+ * machine starts with empty caches. PCIDs are tags.
+ */
+#include "model.h"
+
+#define E_P  1ULL
+#define E_W  2ULL
+#define E_U  4ULL
+#define E_A  (1ULL << 5)
+#define E_D  (1ULL << 6)
+#define E_PS (1ULL << 7)
+#define E_G  (1ULL << 8)
+#define E_XD (1ULL << 63)
+
+#define BITS(h, l) ((~0ULL >> (63 - (h))) & (~0ULL << (l)))
+#define FRAME	   BITS(51, 12)
+
+#define ROUTE(...) snprintf(route, sizeof(route), __VA_ARGS__)
+
+#define EPT_R 1u
+#define EPT_W 2u
+#define EPT_X 4u
+
+/* A TLB entry: a linear mapping under shadow, a combined one under EPT. */
+struct tlb_entry {
+	gva_t gva;
+	hpa_t hpa;
+	gpa_t gpa; /* EPT */
+	u16 pcid;
+	u8 shift;
+	u8 page; /* shift of the linear page: a flush drops all pieces of it (4.10.2.3) */
+	bool global, w, u, x, d;
+	u8 ept;	    /* EPT_* rights */
+	bool ept_d; /* the EPT entry's dirty flag was set */
+	u64 born;   /* the step, for messages; not compared */
+};
+
+/* A paging-structure-cache entry: where the table of @level - 1 is. */
+struct psc_entry {
+	gva_t gva;
+	hpa_t table;
+	gpa_t table_gpa; /* EPT */
+	u32 gen;	 /* of the host page, to see that it was freed in between */
+	u16 pcid;
+	u8 level;
+	bool w, u, x;
+	u64 born;
+};
+
+/* A guest-physical mapping. */
+struct gp_entry {
+	gpa_t gpa;
+	hpa_t hpa;
+	u8 shift;
+	u8 rights;
+	bool d;
+	u64 born;
+};
+
+/* A paging-structure-cache entry of the EPT. */
+struct ept_psc_entry {
+	gpa_t gpa;
+	hpa_t table;
+	u32 gen;
+	u8 level;
+	u8 rights;
+	u64 born;
+};
+
+static struct tlb_entry tlb[768];
+static struct psc_entry psc[192];
+static struct gp_entry gp[512];
+static struct ept_psc_entry epsc[128];
+static unsigned int nr_tlb, nr_psc, nr_gp, nr_epsc;
+static char route[160]; /* how the last access found its way */
+
+/* Keep @array without the entries for which @cond holds; e is the entry. */
+#define DROP(array, nr, cond)                                           \
+	do {                                                            \
+		unsigned int i_ = 0;                                    \
+		while (i_ < (nr)) {                                     \
+			const __typeof__((array)[0]) *e = &(array)[i_]; \
+			if (cond)                                       \
+				(array)[i_] = (array)[--(nr)];          \
+			else                                            \
+				i_++;                                   \
+		}                                                       \
+	} while (0)
+
+static bool nested(void)
+{
+	return set.ops->traps & TRAP_NESTED;
+}
+
+static bool covers(gva_t a, gva_t b, unsigned int shift)
+{
+	return a >> shift == b >> shift;
+}
+
+static unsigned int psc_shift(int level)
+{
+	return 12 + 9 * (level - 1);
+}
+
+/* For messages: where did the last access get its translation from? */
+const char *cpu_route(void)
+{
+	return route;
+}
+
+void cpu_reset(void)
+{
+	nr_tlb = nr_psc = nr_gp = nr_epsc = 0;
+}
+
+/* ---- what forgets ---- */
+
+void cpu_transition(void)
+{
+	nr_tlb = nr_psc = 0;
+}
+
+void cpu_invvpid_context(void)
+{
+	nr_tlb = nr_psc = 0;
+}
+
+/* Type 0: what would be used to translate this address, in every PCID. */
+void cpu_invvpid_addr(gva_t gva)
+{
+	DROP(tlb, nr_tlb, covers(e->gva, gva, e->page));
+	DROP(psc, nr_psc, covers(e->gva, gva, psc_shift(e->level)));
+}
+
+void cpu_invept(void)
+{
+	nr_tlb = nr_psc = nr_gp = nr_epsc = 0;
+}
+
+void cpu_invlpg(gva_t gva)
+{
+	u16 pcid = cur_pcid();
+
+	DROP(tlb, nr_tlb, covers(e->gva, gva, e->page) && (e->global || e->pcid == pcid));
+	DROP(psc, nr_psc, e->pcid == pcid);
+}
+
+void cpu_flush_pcid(u16 pcid)
+{
+	DROP(tlb, nr_tlb, !e->global && e->pcid == pcid);
+	DROP(psc, nr_psc, e->pcid == pcid);
+}
+
+void cpu_flush_nonglobal(void)
+{
+	DROP(tlb, nr_tlb, !e->global);
+	nr_psc = 0;
+}
+
+void cpu_flush_addr_pcid(gva_t gva, u16 pcid)
+{
+	DROP(tlb, nr_tlb, covers(e->gva, gva, e->page) && !e->global && e->pcid == pcid);
+	DROP(psc, nr_psc, covers(e->gva, gva, psc_shift(e->level)) && e->pcid == pcid);
+}
+
+/* 28.4.3.1: a violation forgets what would be used for its address. */
+void cpu_ept_violation(gva_t gva, gpa_t gpa)
+{
+	u16 pcid = cur_pcid();
+
+	DROP(gp, nr_gp, covers(e->gpa, gpa, e->shift));
+	DROP(epsc, nr_epsc, covers(e->gpa, gpa, psc_shift(e->level)));
+	DROP(tlb, nr_tlb, covers(e->gva, gva, e->page) && (e->global || e->pcid == pcid));
+	DROP(psc, nr_psc, covers(e->gva, gva, psc_shift(e->level)) && e->pcid == pcid);
+}
+
+/* ---- what remembers ---- */
+
+#define KEEP(array, nr, entry)                                                                  \
+	do {                                                                                    \
+		unsigned int i_;                                                                \
+		for (i_ = 0; i_ < (nr); i_++)                                                   \
+			if (!memcmp(&(array)[i_], &(entry), offsetof(__typeof__(entry), born))) \
+				break;                                                          \
+		if (i_ == (nr)) {                                                               \
+			if ((nr) == ARRAY_SIZE(array))                                          \
+				i_ = chance(nr);                                                \
+			else                                                                    \
+				(nr)++;                                                         \
+			(array)[i_] = (entry);                                                  \
+			(array)[i_].born = step;                                                \
+		}                                                                               \
+	} while (0)
+
+static void check_table(hpa_t table, const char *what)
+{
+	if (!host_is_table(table))
+		fail("the CPU walks hpa %llx as a %s, which is not a table in use (%s)",
+		     (unsigned long long)table, what,
+		     table < ARENA_SMALL && host_page(table)->use == PAGE_POOL
+			     ? "it was given back to the pool"
+			     : "the mode never had it");
+}
+
+/**
+ * cpu_check_entry() - nothing cached may lead to memory that is no longer the guest's
+ * @thorough: look at translations too
+ *
+ * Called when the flushes before a VM entry are done: from now on the CPU may use any of it.
+ */
+void cpu_check_entry(bool thorough)
+{
+	unsigned int i;
+	gfn_t gfn;
+
+	for (i = 0; i < nr_psc; i++) {
+		if (nested())
+			continue;
+		if (!host_is_table(psc[i].table) || host_page(psc[i].table)->gen != psc[i].gen)
+			fail("at VM entry a cached level %d entry for gva %llx pcid %x still leads "
+			     "to hpa %llx, a table that was freed",
+			     psc[i].level, (unsigned long long)psc[i].gva, psc[i].pcid,
+			     (unsigned long long)psc[i].table);
+	}
+	for (i = 0; i < nr_epsc; i++)
+		if (!host_is_table(epsc[i].table) || host_page(epsc[i].table)->gen != epsc[i].gen)
+			fail("at VM entry a cached EPT level %d entry for gpa %llx still leads to "
+			     "hpa %llx, a table that was freed",
+			     epsc[i].level, (unsigned long long)epsc[i].gpa,
+			     (unsigned long long)epsc[i].table);
+	if (!thorough)
+		return;
+	for (i = 0; i < nr_tlb; i++)
+		if (!host_guest_frame(tlb[i].hpa, &gfn))
+			fail("at VM entry a cached translation of gva %llx pcid %x still leads to "
+			     "hpa %llx, which is no guest frame any more",
+			     (unsigned long long)tlb[i].gva, tlb[i].pcid,
+			     (unsigned long long)tlb[i].hpa);
+	for (i = 0; i < nr_gp; i++)
+		if (!host_guest_frame(gp[i].hpa, &gfn))
+			fail("at VM entry a cached translation of gpa %llx still leads to hpa "
+			     "%llx, which is no guest frame any more",
+			     (unsigned long long)gp[i].gpa, (unsigned long long)gp[i].hpa);
+}
+
+/* An address that some cached translation covers, to aim accesses at. */
+bool cpu_random_cached(gva_t *gva)
+{
+	const struct tlb_entry *e;
+
+	if (!nr_tlb)
+		return false;
+	e = &tlb[choose(nr_tlb)];
+	*gva = e->gva;
+	return true;
+}
+
+/* ---- second level ---- */
+
+/* Rights of the EPT for gpa; false: violation. */
+static bool ept_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa, u8 *rights,
+			  bool *dirty, u8 *shift)
+{
+	unsigned int i, n = 0, pick[8];
+	u8 got = EPT_R | EPT_W | EPT_X;
+	hpa_t table = pv.eptp & FRAME;
+	int level = 4;
+	u64 *at, e;
+	bool ad = pv.eptp & BIT_ULL(6);
+
+	if ((pv.eptp & 0x3f) != (6 | 3 << 3) || (pv.eptp & 0xf80) ||
+	    (pv.eptp >> set.cfg.maxphyaddr) || ad != set.cfg.ept_ad)
+		fail("EPTP %llx is not write-back, 4 levels", (unsigned long long)pv.eptp);
+	for (i = 0; i < nr_gp && n < 8; i++)
+		if (covers(gp[i].gpa, gpa, gp[i].shift))
+			pick[n++] = i;
+	if (n && percent(stale)) {
+		const struct gp_entry *g = &gp[pick[chance(n)]];
+
+		/* A clean entry of a page to be written is walked again to set the flag. */
+		if ((g->rights & need) == need && !(ad && (need & EPT_W) && !g->d)) {
+			*hpa = g->hpa + (gpa & ((1ULL << g->shift) - 1));
+			*rights = g->rights;
+			*dirty = g->d;
+			*shift = g->shift;
+			return true;
+		}
+	}
+	for (n = i = 0; i < nr_epsc && n < 8; i++)
+		if (covers(epsc[i].gpa, gpa, psc_shift(epsc[i].level)))
+			pick[n++] = i;
+	if (n && percent(stale)) {
+		const struct ept_psc_entry *p = &epsc[pick[chance(n)]];
+
+		level = p->level - 1;
+		table = p->table;
+		got = p->rights;
+	}
+	for (;; level--) {
+		u64 in = (1ULL << psc_shift(level)) - 1;
+		struct ept_psc_entry p;
+
+		check_table(table, "EPT table");
+		at = (u64 *)phys_to_virt(table) + ((gpa >> psc_shift(level)) & 511);
+		e = *at;
+		if (!(e & 7))
+			return false;
+		if ((e & 3) == 2 || (e >> set.cfg.maxphyaddr & BITS(51 - set.cfg.maxphyaddr, 0)))
+			fail("EPT misconfiguration: level %d entry %llx for gpa %llx", level,
+			     (unsigned long long)e, (unsigned long long)gpa);
+		got &= e & 7;
+		if (level == 1 || (e & E_PS)) {
+			if (level > set.cfg.ept_max_level)
+				fail("EPT: level %d maps a page, the limit is %d", level,
+				     set.cfg.ept_max_level);
+			if ((e & 0x38) != 6 << 3 || level == 4 ||
+			    (level > 1 && (e & in & BITS(29, 12))))
+				fail("EPT misconfiguration: level %d leaf %llx for gpa %llx", level,
+				     (unsigned long long)e, (unsigned long long)gpa);
+			break;
+		}
+		if (e & 0xf8)
+			fail("EPT misconfiguration: level %d entry %llx for gpa %llx", level,
+			     (unsigned long long)e, (unsigned long long)gpa);
+		if (ad)
+			*at |= BIT_ULL(8);
+		table = e & FRAME;
+		check_table(table, "EPT table");
+		memset(&p, 0, sizeof(p));
+		p.gpa = gpa & ~in;
+		p.table = table;
+		p.gen = host_page(table)->gen;
+		p.level = level;
+		p.rights = got;
+		KEEP(epsc, nr_epsc, p);
+	}
+	if ((got & need) != need)
+		return false;
+	if (ad)
+		*at |= BIT_ULL(8) | (need & EPT_W ? BIT_ULL(9) : 0);
+	{
+		struct gp_entry g;
+		u64 in = (1ULL << psc_shift(level)) - 1;
+
+		memset(&g, 0, sizeof(g));
+		g.gpa = gpa & ~in;
+		g.hpa = e & FRAME & ~in;
+		g.shift = psc_shift(level);
+		g.rights = got;
+		g.d = ad && (*at & BIT_ULL(9));
+		KEEP(gp, nr_gp, g);
+		*hpa = g.hpa + (gpa & in);
+		*rights = got;
+		*dirty = g.d;
+		*shift = g.shift;
+	}
+	return true;
+}
+
+/* ---- first level ---- */
+
+/*
+ * What hardware runs with. Where the mode traps control bits, CR0.WP is always on in hardware and
+ * NXE too: the mode builds its entries for that.
+ */
+static bool hw_allowed(bool w, bool u, bool x, unsigned int access)
+{
+	u64 cr0 = pv.cr0, efer = pv.efer;
+	bool ok;
+
+	if (!nested()) {
+		pv.cr0 |= BIT_ULL(16);
+		pv.efer |= BIT_ULL(11);
+	}
+	ok = ref_allowed(w, u, x, access);
+	pv.cr0 = cr0;
+	pv.efer = efer;
+	return ok;
+}
+
+static u32 hw_code(unsigned int access)
+{
+	u64 efer = pv.efer;
+	u32 code;
+
+	if (!nested())
+		pv.efer |= BIT_ULL(11);
+	code = ref_code(access);
+	pv.efer = efer;
+	return code;
+}
+
+static bool hw_reserved(u64 e, int level)
+{
+	if (set.cfg.maxphyaddr < 52 && (e & BITS(51, set.cfg.maxphyaddr)))
+		return true;
+	if (nested() && (e & E_XD) && !(pv.efer & BIT_ULL(11)))
+		return true;
+	if (!(e & E_PS) || level == 1)
+		return false;
+	if (level == 4 || (level == 3 && !set.cfg.guest_1g))
+		return true;
+	return e & BITS(psc_shift(level) - 1, 13);
+}
+
+static void page_fault(unsigned int access, u32 why, struct hw_result *r)
+{
+	r->kind = HW_PF;
+	r->code = hw_code(access) | why;
+}
+
+static void violation(gpa_t gpa, u32 code, struct hw_result *r)
+{
+	r->kind = HW_EPT;
+	r->gpa = gpa;
+	r->code = code;
+}
+
+static void walk(gva_t gva, unsigned int access, unsigned int stale, bool speculative,
+		 struct hw_result *r)
+{
+	u64 root = nested() ? arch_cr3 : hw_cr3;
+	gpa_t table_gpa = root & FRAME;
+	hpa_t table = table_gpa;
+	u16 pcid = pv.cr4 & BIT_ULL(17) ? root & 0xfff : 0;
+	unsigned int i, n = 0, pick[16];
+	bool w = true, u = true, x = true, cached = false, dirty;
+	bool ad = nested() && (pv.eptp & BIT_ULL(6));
+	u8 rights, shift, leaf_shift;
+	struct tlb_entry t;
+	gpa_t at_gpa = 0;
+	int level = 4;
+	u64 *at, e, in;
+
+	for (i = 0; i < nr_psc && n < 16; i++)
+		if (psc[i].pcid == pcid && covers(psc[i].gva, gva, psc_shift(psc[i].level)))
+			pick[n++] = i;
+	if (n && percent(stale)) {
+		const struct psc_entry *p = &psc[pick[chance(n)]];
+
+		level = p->level - 1;
+		table = p->table;
+		table_gpa = p->table_gpa;
+		w = p->w;
+		u = p->u;
+		x = p->x;
+		cached = true;
+		ROUTE("a walk from a cached level %d entry of step %llu", p->level,
+		      (unsigned long long)p->born);
+	} else {
+		ROUTE("a walk from the root");
+	}
+	for (;; level--, cached = false) {
+		struct psc_entry p;
+
+		if (nested()) {
+			at_gpa = table_gpa | ((gva >> (psc_shift(level) - 3)) & 0xff8);
+			if (cached) {
+				at = phys_to_virt(table | (at_gpa & 0xfff));
+			} else {
+				hpa_t hpa;
+
+				/* With A/D flags on, every table read counts as a write. */
+				if (!ept_translate(at_gpa, ad ? EPT_R | EPT_W : EPT_R, stale, &hpa,
+						   &rights, &dirty, &shift)) {
+					violation(at_gpa, ad ? 2 : 0, r);
+					return;
+				}
+				at = phys_to_virt(hpa);
+				table = hpa & ~0xfffULL;
+			}
+			if ((u8 *)at != ram(at_gpa))
+				fail("the CPU reads the guest's table at gpa %llx from hpa %llx, "
+				     "which is not its frame",
+				     (unsigned long long)at_gpa,
+				     (unsigned long long)virt_to_phys(at));
+		} else {
+			check_table(table, "shadow table");
+			at = (u64 *)phys_to_virt(table) + ((gva >> psc_shift(level)) & 511);
+		}
+		e = *at;
+		if (!(e & E_P)) {
+			page_fault(access, 0, r);
+			return;
+		}
+		if (hw_reserved(e, level)) {
+			page_fault(access, 9, r);
+			return;
+		}
+		w &= !!(e & E_W);
+		u &= !!(e & E_U);
+		x &= !(e & E_XD);
+		if (level == 1 || (e & E_PS))
+			break;
+		if (!(e & E_A)) {
+			hpa_t hpa;
+
+			if (nested() && !ept_translate(at_gpa, EPT_R | EPT_W, stale, &hpa, &rights,
+						       &dirty, &shift)) {
+				violation(at_gpa, 2, r);
+				return;
+			}
+			*at |= E_A;
+			if (nested())
+				ram_absorb(at_gpa, E_A, "the CPU");
+		}
+		memset(&p, 0, sizeof(p));
+		table_gpa = table = e & FRAME;
+		in = (1ULL << psc_shift(level)) - 1;
+		p.gva = gva & ~in;
+		p.pcid = pcid;
+		p.level = level;
+		p.w = w;
+		p.u = u;
+		p.x = x;
+		if (nested()) {
+			hpa_t hpa;
+
+			/* Cached with the host address of the table: only when it is known. */
+			if (percent(50) || !ept_translate(table_gpa, ad ? EPT_R | EPT_W : EPT_R,
+							  stale, &hpa, &rights, &dirty, &shift))
+				continue;
+			p.table = hpa;
+			p.table_gpa = table_gpa;
+		} else {
+			check_table(table, "shadow table");
+			p.table = table;
+			p.gen = host_page(table)->gen;
+		}
+		KEEP(psc, nr_psc, p);
+	}
+	in = (1ULL << psc_shift(level)) - 1;
+	leaf_shift = psc_shift(level);
+	if (!hw_allowed(w, u, x, access) && !speculative) {
+		page_fault(access, 1, r);
+		return;
+	}
+	if (!(e & E_A) || (!speculative && (access & AC_W) && !(e & E_D))) {
+		u64 bits = E_A | (!speculative && (access & AC_W) ? E_D : 0);
+		hpa_t hpa;
+
+		if (nested() &&
+		    !ept_translate(at_gpa, EPT_R | EPT_W, stale, &hpa, &rights, &dirty, &shift)) {
+			violation(at_gpa, 2, r);
+			return;
+		}
+		*at |= bits;
+		if (nested())
+			ram_absorb(at_gpa, bits, "the CPU");
+		e |= bits;
+	}
+	memset(&t, 0, sizeof(t));
+	t.pcid = pcid;
+	t.global = (e & E_G) && (pv.cr4 & BIT_ULL(7));
+	t.w = w;
+	t.u = u;
+	t.x = x;
+	t.d = e & E_D;
+	t.page = leaf_shift;
+	if (nested()) {
+		u8 need = access & AC_X ? EPT_X : access & AC_W ? EPT_R | EPT_W : EPT_R;
+		gpa_t gpa = (e & FRAME & ~in) | (gva & in);
+		hpa_t hpa;
+
+		if (!ept_translate(gpa, need, stale, &hpa, &rights, &dirty, &shift)) {
+			violation(gpa, access & AC_X ? PF_I : access & AC_W ? PF_W : 0, r);
+			return;
+		}
+		if (shift > leaf_shift)
+			shift = leaf_shift;
+		in = (1ULL << shift) - 1;
+		t.shift = shift;
+		t.hpa = hpa & ~in;
+		t.gpa = gpa & ~in;
+		t.ept = rights;
+		t.ept_d = dirty;
+		r->hpa = hpa;
+	} else {
+		t.shift = leaf_shift;
+		t.hpa = e & FRAME & ~in;
+		r->hpa = t.hpa | (gva & in);
+	}
+	t.gva = gva & ~in;
+	KEEP(tlb, nr_tlb, t);
+	r->kind = HW_OK;
+}
+
+/**
+ * cpu_access() - one access by the guest
+ * @gva: address
+ * @access: AC_*
+ * @stale: percent: how often a cached entry is preferred to a fresh walk
+ * @r: where it led, or the fault
+ *
+ * Whoever gets HW_PF decides what is forgotten: a #PF delivered in the guest forgets the address
+ * (4.10.4.1), one that becomes a VM exit need not.
+ */
+void cpu_access(gva_t gva, unsigned int access, unsigned int stale, struct hw_result *r)
+{
+	u64 root = nested() ? arch_cr3 : hw_cr3;
+	u16 pcid = pv.cr4 & BIT_ULL(17) ? root & 0xfff : 0;
+	unsigned int i, n = 0, pick[16];
+
+	for (i = 0; i < nr_tlb && n < 16; i++)
+		if (covers(tlb[i].gva, gva, tlb[i].shift) && (tlb[i].pcid == pcid || tlb[i].global))
+			pick[n++] = i;
+	if (n && percent(stale)) {
+		const struct tlb_entry *t = &tlb[pick[chance(n)]];
+		u8 need = access & AC_X ? EPT_X : access & AC_W ? EPT_R | EPT_W : EPT_R;
+		bool ad = nested() && (pv.eptp & BIT_ULL(6));
+
+		if (!hw_allowed(t->w, t->u, t->x, access)) {
+			/* May fault at once, or look again first. */
+			if (percent(stale)) {
+				page_fault(access, 1, r);
+				return;
+			}
+		} else if (!((access & AC_W) && !t->d) &&
+			   (!nested() ||
+			    ((t->ept & need) == need && !(ad && (access & AC_W) && !t->ept_d)))) {
+			ROUTE("a translation cached in step %llu", (unsigned long long)t->born);
+			r->kind = HW_OK;
+			r->hpa = t->hpa | (gva & ((1ULL << t->shift) - 1));
+			return;
+		}
+	}
+	walk(gva, access, stale, false, r);
+}
+
+/**
+ * cpu_speculate() - the CPU walks and caches without being asked
+ * @gva: any address
+ */
+void cpu_speculate(gva_t gva)
+{
+	struct hw_result r;
+
+	walk(gva, 0, 50, true, &r);
+}
