@@ -5,10 +5,12 @@
 BENCH_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes
 RUNNER_SRC   := $(wildcard bench/runner*.c)
 
-$(B)/runner: $(RUNNER_SRC) bench/runner.h bench/columns.h workloads/guest_abi.h | $(B)
+$(B)/runner: $(RUNNER_SRC) bench/runner.h bench/columns.h workloads/guest_abi.h hv/gtt_ioctl.h | $(B)
 	$(CC) $(BENCH_CFLAGS) -static -o $@ $(RUNNER_SRC)
 
 $(B)/summarize: bench/summarize.c bench/columns.h | $(B)
 	$(CC) $(BENCH_CFLAGS) -o $@ bench/summarize.c
 
 TESTS += bench/selftest.t
+
+include bench/walk/build.mk

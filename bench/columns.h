@@ -41,7 +41,12 @@
 	COLUMN(shadow_bytes_peak, VALUE, "the same in bytes, with the bookkeeping")              \
 	COLUMN(checksum, TEXT, "of the guest's memory; the same in every mode")                  \
 	COLUMN(guest_faults, VALUE, "#PF taken, counted by the guest")                           \
-	COLUMN(backing, KEY, "guest RAM: pages asked for, and cold or warm nested tables")
+	COLUMN(backing, KEY, "guest RAM: pages asked for, and cold or warm nested tables")       \
+	COLUMN(gtt_mode, KEY, "how the device's page table is shadowed; empty: no such device")  \
+	COLUMN(exits_gtt_write, VALUE, "exits: store into a trapped part of the GTT")            \
+	COLUMN(exits_gtt_doorbell, VALUE, "exits: submission to the GTT's engine")               \
+	COLUMN(gtt_entries_rebuilt, VALUE, "GTT shadow entries made by submissions")             \
+	COLUMN(gtt_portions_compared, VALUE, "GTT portions compared with their snapshot")
 
 #define COLUMN_ENUM(name, kind, sentence) COL_##name,
 enum column_id { PENUMBRA_COLUMNS(COLUMN_ENUM) COL_NR };

@@ -7,6 +7,7 @@
  * read: RAM, a boot protocol, a serial port, five ports of the guest ABI and a timeout.
  */
 #include "runner.h"
+#include "../hv/gtt_ioctl.h"
 #include "../workloads/guest_abi.h"
 
 #include <errno.h>
@@ -54,6 +55,7 @@ struct options {
 	const char *csv;
 	char *tag;
 	uint64_t mem_mib;
+	uint64_t gtt_mib; /* 0: no device */
 	uint64_t timeout;
 	enum hugepages hugepages;
 	bool stats;
@@ -124,6 +126,8 @@ static void usage(FILE *out)
 		"  --append TEXT      its command line, such as 'workload=list'\n"
 		"  --mem MIB          guest RAM (default 256)\n"
 		"  --hugepages KIND   pages behind guest RAM: off, thp (default), 2M, 1G\n"
+		"  --gtt MIB          a device with a page table of its own and so much address\n"
+		"                     space: a power of two from 2 to 2048 (Penumbra only)\n"
 		"  --populate         touch all guest RAM before the guest starts\n"
 		"  --timeout SECONDS  end the run after this long, status 124 (default: never)\n"
 		"  --console FILE     write the guest's output there instead of standard output\n"
@@ -170,6 +174,7 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		{ "append", required_argument, NULL, 'a' },
 		{ "mem", required_argument, NULL, 'm' },
 		{ "hugepages", required_argument, NULL, 'H' },
+		{ "gtt", required_argument, NULL, 'g' },
 		{ "populate", no_argument, NULL, 'p' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "stats", no_argument, NULL, 's' },
@@ -196,6 +201,9 @@ static void parse_options(int argc, char **argv, struct options *opt)
 			break;
 		case 'm':
 			opt->mem_mib = parse_number("--mem", optarg, MIN_MEM_MIB, MAX_MEM_MIB);
+			break;
+		case 'g':
+			opt->gtt_mib = parse_number("--gtt", optarg, 2, 2048);
 			break;
 		case 'H':
 			opt->hugepages = parse_hugepages(optarg);
@@ -287,6 +295,8 @@ static void set_up_rows(struct rows *rows, const struct options *opt)
 				  : read_parameter("/sys/module/penumbra/parameters/paging_mode");
 	if (!rows->mode)
 		rows->mode = "unknown";
+	if (opt->gtt_mib)
+		rows->gtt_mode = read_parameter("/sys/module/penumbra/parameters/gtt_mode");
 	rows->host = value[2] ? value[2] : "";
 	rows->clock = value[3] ? value[3] : "";
 	snprintf(rows->backing, sizeof(rows->backing), "%s%s%s", backing_names[opt->hugepages],
@@ -391,7 +401,23 @@ static void open_device(struct machine *m, const char *device)
 		    KVM_API_VERSION);
 }
 
-static void create_vm(struct machine *m)
+static void create_gtt(const struct machine *m, uint64_t mib)
+{
+	struct penumbra_gtt gtt = {
+		.guest_phys_addr = PENUMBRA_GTT_BASE,
+		.device_bytes = mib * MIB,
+	};
+
+	if (ioctl(m->vm_fd, PENUMBRA_CREATE_GTT, &gtt) == 0)
+		return;
+	if (errno == ENOTTY)
+		die("--gtt: this hypervisor has no such device, only Penumbra has");
+	if (errno == EINVAL)
+		die("--gtt %" PRIu64 ": a power of two from 2 to 2048 is expected", mib);
+	die("--gtt %" PRIu64 ": PENUMBRA_CREATE_GTT failed: %s", mib, strerror(errno));
+}
+
+static void create_vm(struct machine *m, uint64_t gtt_mib)
 {
 	int size;
 
@@ -403,6 +429,9 @@ static void create_vm(struct machine *m)
 	set_region(m, 0, 0, m->ram.low, m->ram.host);
 	if (m->ram.high)
 		set_region(m, 1, RAM_HOLE_END, m->ram.high, m->ram.host + m->ram.low);
+
+	if (gtt_mib)
+		create_gtt(m, gtt_mib);
 
 	m->vcpu_fd = ioctl(m->vm_fd, KVM_CREATE_VCPU, 0);
 	check_ioctl(m->vcpu_fd, "KVM_CREATE_VCPU");
@@ -752,7 +781,7 @@ int main(int argc, char **argv)
 	map_ram(&m.ram, &opt);
 	load_guest(opt.kernel, opt.append, &m.ram, &boot);
 	open_device(&m, opt.device);
-	create_vm(&m);
+	create_vm(&m, opt.gtt_mib);
 	set_cpuid(&m);
 	set_registers(&m, &boot);
 	set_up_stats(&m);

@@ -96,6 +96,7 @@ struct rows {
 	int csv_fd; /* -1: no CSV wanted */
 	bool csv_stdout;
 	const char *engine, *mode, *host, *clock;
+	const char *gtt_mode; /* NULL: the VM has no such device */
 	char backing[64];
 	const char *cmdline;
 	unsigned int written;

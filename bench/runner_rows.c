@@ -177,6 +177,8 @@ static void set_tags(const struct rows *rows, struct row *row)
 	set_text(row, COL_host, rows->host);
 	set_text(row, COL_clock, rows->clock);
 	set_text(row, COL_backing, rows->backing);
+	if (rows->gtt_mode)
+		set_text(row, COL_gtt_mode, rows->gtt_mode);
 }
 
 /**
@@ -258,6 +260,12 @@ static void take_penumbra(const struct rows *rows, struct row *row)
 	take_count(rows, row, COL_exits_cr3, "exits_cr3");
 	take_count(rows, row, COL_exits_invlpg, "exits_invlpg");
 	take_count(rows, row, COL_exits_nested, "exits_nested");
+	if (rows->gtt_mode) {
+		take_count(rows, row, COL_exits_gtt_write, "exits_gtt_write");
+		take_count(rows, row, COL_exits_gtt_doorbell, "exits_gtt_doorbell");
+		take_count(rows, row, COL_gtt_entries_rebuilt, "gtt_entries_rebuilt");
+		take_count(rows, row, COL_gtt_portions_compared, "gtt_portions_compared");
+	}
 	take_count(rows, row, COL_emulated_stores, "emulated_stores");
 	take_count(rows, row, COL_sptes_written, "sptes_written");
 	take_peak(rows, row, COL_shadow_pages_peak, "shadow_pages_peak");
@@ -303,7 +311,8 @@ static void take_statistics(const struct rows *rows, struct row *row)
 {
 	static const enum column_id causes[] = { COL_exits_pt_write,   COL_exits_hidden_fault,
 						 COL_exits_true_fault, COL_exits_cr3,
-						 COL_exits_invlpg,     COL_exits_nested };
+						 COL_exits_invlpg,     COL_exits_nested,
+						 COL_exits_gtt_write,  COL_exits_gtt_doorbell };
 	uint64_t exits, named = 0;
 
 	if (rows->kvm)

@@ -50,6 +50,10 @@ static const enum column_id per_op[] = {
 	COL_emulated_stores,
 	COL_sptes_written,
 	COL_guest_faults,
+	COL_exits_gtt_write,
+	COL_exits_gtt_doorbell,
+	COL_gtt_entries_rebuilt,
+	COL_gtt_portions_compared,
 };
 
 #define NR_PER_OP (sizeof(per_op) / sizeof(per_op[0]))
@@ -297,8 +301,9 @@ static bool is_ept_of(const struct group *group, const struct record *key, const
 {
 	const struct record *record = group->first;
 
-	return same_work(record, key) && same(record, key, COL_clock) &&
-	       same(record, key, COL_host) && !strcmp(record->field[COL_engine], engine) &&
+	return same_work(record, key) && same(record, key, COL_gtt_mode) &&
+	       same(record, key, COL_clock) && same(record, key, COL_host) &&
+	       !strcmp(record->field[COL_engine], engine) &&
 	       !strcmp(record->field[COL_mode], "ept");
 }
 
