@@ -53,6 +53,16 @@
 #define GUEST_MARK_CONTROL_BEGIN 3
 #define GUEST_MARK_CONTROL_END	 4
 
+/*
+ * The base-address buffer (roots=1): VMCALL with this number in RAX and the address of a page in
+ * RBX (0: opt out); 0 in RAX means that the hypervisor keeps the page up to date from now on. It
+ * holds GUEST_ROOTS pairs: a CR3 value of the guest without bit 63, or 0, and the value to load
+ * instead so that the MOV needs no exit. The guest promises to flush what it changes by INVLPG,
+ * INVPCID or a load of its own CR3 value, and to count on no flush from a value found here.
+ */
+#define GUEST_HC_SHARE_ROOTS 0x70656e01
+#define GUEST_ROOTS	     4
+
 /* Statuses on GUEST_PORT_EXIT. */
 #define GUEST_STATUS_OK	       0
 #define GUEST_STATUS_FAILED    1 /* a check of the guest's own memory or kernel failed */

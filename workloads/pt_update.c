@@ -74,6 +74,12 @@ static always_inline void update_page(u64 page)
 		tlb_load(&kernel_mm, true);
 }
 
+/* A full flush can cost a shadow as much as all pages together. */
+static u64 default_ops(void)
+{
+	return flush == FLUSH_CR3 ? 400 : 4000;
+}
+
 /* Back to the first frames, so that every repetition does the same. */
 static void prepare(void)
 {
@@ -143,6 +149,7 @@ WORKLOAD(pt_update) = {
 	.summary = "remap pages in a given share of accesses: PTE store, flush, load",
 	.params = params,
 	.ops = 4000,
+	.default_ops = default_ops,
 	.ops_max = 1ul << 32,
 	.setup = setup,
 	.prepare = prepare,

@@ -84,8 +84,9 @@ static void read_params(const struct workload *w)
 /* All of the workload's own parameters, then those of the kernel that are not at their default. */
 static void format_params(const struct workload *w, char *buf, size_t size)
 {
-	static const char *const kernel_keys[] = { "directmap", "pcid", "invpcid", "global", "nx",
-						   "smep",	"smap", "ad",	   "warmup" };
+	static const char *const kernel_keys[] = { "directmap", "pcid",	 "invpcid", "global",
+						   "nx",	"smep",	 "smap",    "ad",
+						   "roots",	"warmup" };
 	char value[32];
 	size_t n = 0;
 
@@ -148,6 +149,7 @@ static void measure(const struct workload *w, u64 ops, struct sample *s)
 	s->elapsed = rdtsc() - start;
 	s->counts.invlpg = counts.invlpg - before.invlpg;
 	s->counts.cr3 = counts.cr3 - before.cr3;
+	s->counts.cr3_direct = counts.cr3_direct - before.cr3_direct;
 	s->counts.invpcid = counts.invpcid - before.invpcid;
 	s->counts.pf = counts.pf - before.pf;
 	s->counts.pte = counts.pte - before.pte;
@@ -176,9 +178,11 @@ static void print_row(const struct workload *w, const char *params, u64 rep, u64
 		snprintf(control, sizeof(control), "%lu", s->control);
 	row(GUEST_ROW_PREFIX
 	    "workload=%s params=%s rep=%lu status=%s ops=%lu elapsed=%lu control=%s "
-	    "checksum=0x%lx g_invlpg=%lu g_cr3=%lu g_invpcid=%lu g_pf=%lu g_pte=%lu\n",
+	    "checksum=0x%lx g_invlpg=%lu g_cr3=%lu g_invpcid=%lu g_pf=%lu g_pte=%lu "
+	    "g_cr3_direct=%lu\n",
 	    w->name, params, rep, s->ok ? "ok" : "failed", ops, s->elapsed, control, s->checksum,
-	    s->counts.invlpg, s->counts.cr3, s->counts.invpcid, s->counts.pf, s->counts.pte);
+	    s->counts.invlpg, s->counts.cr3, s->counts.invpcid, s->counts.pf, s->counts.pte,
+	    s->counts.cr3_direct);
 }
 
 int guest_main(void)
@@ -200,7 +204,8 @@ int guest_main(void)
 	w = find(name);
 	read_params(w);
 	if (!w->run)
-		ops = cmdline_number("ops", w->ops, 1, w->ops_max);
+		ops = cmdline_number("ops", w->default_ops ? w->default_ops() : w->ops, 1,
+				     w->ops_max);
 	cmdline_check();
 	if (w->run)
 		return w->run();

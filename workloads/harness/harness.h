@@ -36,6 +36,7 @@ struct param {
  * @summary: one line for workload=list
  * @params: ends with a name of NULL; may be NULL
  * @ops: default number of operations in one repetition
+ * @default_ops: the default for the parameters as given, where it is not always @ops; or NULL
  * @ops_max: largest value of ops=
  * @setup: once; may be NULL
  * @prepare: back to the initial state before each body; may be NULL
@@ -51,6 +52,7 @@ struct workload {
 	const char *name, *summary;
 	const struct param *params;
 	u64 ops, ops_max;
+	u64 (*default_ops)(void);
 	void (*setup)(void);
 	void (*prepare)(void);
 	void (*prepare_control)(void);

@@ -163,11 +163,12 @@ int guest_main(void);
  * struct counts - what the guest itself did, to be compared with what the hypervisor saw
  */
 struct counts {
-	u64 invlpg;  /* INVLPG executed */
-	u64 cr3;     /* MOV to CR3 executed */
-	u64 invpcid; /* INVPCID executed */
-	u64 pf;	     /* #PF taken */
-	u64 pte;     /* stores to live paging-structure entries */
+	u64 invlpg;	/* INVLPG executed */
+	u64 cr3;	/* MOV to CR3 executed */
+	u64 cr3_direct; /* of these, with a value of the base-address buffer */
+	u64 invpcid;	/* INVPCID executed */
+	u64 pf;		/* #PF taken */
+	u64 pte;	/* stores to live paging-structure entries */
 };
 
 extern struct counts counts;

@@ -69,7 +69,9 @@ void print_kernel_keys(void)
 	       "  invpcid=0|1         with pcid=1: flush other PCIDs by INVPCID (1 where there)\n"
 	       "  global=0|1          global kernel pages (1)\n"
 	       "  nx=0|1 smep=0|1 smap=0|1  protections (1 where the CPU has them)\n"
-	       "  ad=0|1              make entries with accessed and dirty already set (0)\n");
+	       "  ad=0|1              make entries with accessed and dirty already set (0)\n"
+	       "  roots=0|1           use the hypervisor's base-address buffer if it has one "
+	       "(0)\n");
 }
 
 static void take_options(void)
@@ -119,5 +121,7 @@ void kernel_main(const u8 *boot_params)
 	frame_init(e820, e820_count);
 	paging_init();
 	set_control_registers();
+	if (cmdline_number("roots", 0, 0, 1))
+		tlb_init();
 	guest_exit(guest_main());
 }

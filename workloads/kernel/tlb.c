@@ -2,12 +2,13 @@
 /*
  * Every TLB flush of the guest goes through here and is counted, because the run fails where the
  * guest's count and the hypervisor's disagree. And every address space is entered through
- * tlb_load(), so that this is the one place that knows about PCIDs, the no-flush bit and, later, an
- * interface that lets MOV to CR3 pass without an exit.
+ * tlb_load(), so that this is the one place that knows about PCIDs, the no-flush bit and the
+ * base-address buffer, with which MOV to CR3 needs no exit.
  *
- * Who may hold stale translations of an address space that is not current? Without PCIDs nobody:
- * leaving it flushed them. With PCIDs its own PCID may, so it is marked stale and its next load
- * leaves the no-flush bit out, or INVPCID forgets them at once (SDM 3A, 4.10.4).
+ * Who may hold stale translations of an address space that is not current? As a rule nobody:
+ * leaving it flushed them. With PCIDs its own PCID may, and with the base-address buffer any
+ * address space; so it is marked stale and its next load flushes (leaves the no-flush bit out, uses
+ * the guest's own CR3 value), or INVPCID forgets them at once (SDM 3A, 4.10.4).
  */
 #include "internal.h"
 
@@ -20,20 +21,59 @@ struct mm *current_mm = &kernel_mm;
 /* Counts flushes of kernel mappings that could only reach the current PCID. */
 static u64 kernel_gen;
 
+/* The page that the hypervisor fills, or NULL. */
+static volatile struct {
+	u64 cr3, load;
+} * shared_roots;
+
+static void share_roots(void *page)
+{
+	u64 ret;
+
+	asm volatile("vmcall"
+		     : "=a"(ret)
+		     : "a"((u64)GUEST_HC_SHARE_ROOTS), "b"(page)
+		     : "rcx", "rdx", "rsi", "memory");
+	if (!ret)
+		shared_roots = page;
+}
+
+void tlb_init(void)
+{
+	void *page = frame_alloc_contig(PAGE_SIZE);
+
+	/* Where nobody answers, the guest runs as it would without. */
+	guarded_call(share_roots, page);
+	if (!shared_roots)
+		printf("guest: roots=1: no base-address buffer here, so MOV to CR3 stays as it "
+		       "is\n");
+}
+
+static bool survives_switch(void)
+{
+	return cpu.use_pcid || shared_roots;
+}
+
 void tlb_load(struct mm *mm, bool flush)
 {
-	u64 cr3 = mm->root;
+	u64 cr3 = mm->root | (cpu.use_pcid ? mm->pcid : 0), value = cr3;
 
-	if (cpu.use_pcid) {
-		cr3 |= mm->pcid;
-		if (!flush && !mm->stale && mm->kernel_gen == kernel_gen)
-			cr3 |= CR3_NOFLUSH;
-		mm->stale = false;
-		mm->kernel_gen = kernel_gen;
-	}
-	current_mm = mm;
+	if (mm->stale || mm->kernel_gen != kernel_gen)
+		flush = true;
+	if (!flush && cpu.use_pcid)
+		value |= CR3_NOFLUSH;
 	counts.cr3++;
-	raw_write_cr3(cr3);
+	for (u32 i = 0; shared_roots && !flush && i < GUEST_ROOTS; i++) {
+		if (shared_roots[i].cr3 == cr3) {
+			value = shared_roots[i].load;
+			counts.cr3_direct++;
+			break;
+		}
+	}
+	mm->stale = false;
+	mm->kernel_gen = kernel_gen;
+	current_mm = mm;
+	raw_write_cr3(value);
 }
 
 void mm_switch(struct mm *mm)
@@ -78,6 +118,6 @@ void tlb_flush_kernel_page(u64 va)
 {
 	/* INVLPG forgets global translations whatever their PCID (SDM 3A, 4.10.4.1). */
 	tlb_flush_page(va);
-	if (cpu.use_pcid && !cpu.use_global)
+	if (survives_switch() && !cpu.use_global)
 		current_mm->kernel_gen = ++kernel_gen;
 }
