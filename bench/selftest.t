@@ -274,7 +274,16 @@ test_summary() {
 	says 2 "it is empty" "an empty file"
 	echo "a,b" >"$tmp/raw.csv"
 	summarize "$tmp/raw.csv"
-	says 2 "header" "a file with another header"
+	says 2 "no column engine" "a file that is something else"
+	{
+		echo "host,extra,engine,mode,workload,params,rep,status,ops,elapsed,control,clock,checksum"
+		echo "metal,x,penumbra,ept,gups,a:1,1,ok,10,300,100,tsc,0x1"
+	} >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	[ $status = 0 ]
+	result $? "columns are found by name: a file of another version"
+	is cost_median ept gups 20
+	is exits_per_op ept gups ""
 	{
 		cat "$tmp/header"
 		echo "penumbra,ept,gups"

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_COLUMNS   128
 #define EXIT_FINDINGS 1
 #define EXIT_USAGE    2
 
@@ -115,15 +116,44 @@ static size_t split(char *line, char **field, size_t max)
 	return n;
 }
 
-static void check_header(const char *path, char *line)
-{
-	char *field[COL_NR + 1];
-	size_t n = split(line, field, COL_NR);
+/* Columns of the file, in its order: which of ours each is, COL_NR for one that we do not know. */
+struct layout {
+	enum column_id col[MAX_COLUMNS];
+	size_t count;
+};
 
-	for (size_t i = 0; i < COL_NR; i++)
-		if (n != COL_NR || strcmp(field[i], column_names[i]))
-			fail(path, "its header is not that of a raw.csv of this version "
-				   "(build/runner --columns prints it)");
+/*
+ * Columns are found by name, so that results of another version can still be summarised: those
+ * that it did not have were not taken. Only without these a row says nothing.
+ */
+static void read_header(const char *path, char *line, struct layout *layout)
+{
+	static const enum column_id needed[] = {
+		COL_engine, COL_mode,	 COL_workload, COL_params, COL_rep,  COL_status,
+		COL_ops,    COL_elapsed, COL_control,  COL_clock,  COL_host, COL_checksum
+	};
+	char *field[MAX_COLUMNS], what[96];
+	bool found[COL_NR] = { false };
+
+	layout->count = split(line, field, MAX_COLUMNS);
+	if (layout->count > MAX_COLUMNS)
+		fail(path, "its header has too many columns");
+	for (size_t i = 0; i < layout->count; i++) {
+		int col = 0;
+
+		while (col < COL_NR && strcmp(field[i], column_names[col]))
+			col++;
+		layout->col[i] = (enum column_id)col;
+		if (col < COL_NR)
+			found[col] = true;
+	}
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (found[needed[i]])
+			continue;
+		snprintf(what, sizeof(what), "it is no raw.csv: its header has no column %s",
+			 column_names[needed[i]]);
+		fail(path, what);
+	}
 }
 
 static bool is_number(const char *text)
@@ -137,7 +167,8 @@ static bool is_number(const char *text)
 static void read_table(const char *path, struct table *table)
 {
 	FILE *file = strcmp(path, "-") ? fopen(path, "r") : stdin;
-	char *line = NULL;
+	struct layout layout = { .count = 0 };
+	char *line = NULL, *field[MAX_COLUMNS];
 	size_t room = 0;
 	unsigned long number = 0;
 
@@ -148,15 +179,20 @@ static void read_table(const char *path, struct table *table)
 		char *copy, where[64];
 
 		if (number == 1) {
-			check_header(path, line);
+			read_header(path, line, &layout);
 			continue;
 		}
 		snprintf(where, sizeof(where), "%.40s line %lu", path, number);
 		copy = strdup(line);
 		if (!copy)
 			fail(where, "no memory");
-		if (split(copy, record.field, COL_NR) != COL_NR)
+		if (split(copy, field, MAX_COLUMNS) != layout.count)
 			fail(where, "wrong number of fields");
+		for (int col = 0; col < COL_NR; col++)
+			record.field[col] = copy + strlen(copy);
+		for (size_t i = 0; i < layout.count; i++)
+			if (layout.col[i] < COL_NR)
+				record.field[layout.col[i]] = field[i];
 		for (int col = 0; col < COL_NR; col++)
 			if (column_kinds[col] == COLUMN_VALUE && record.field[col][0] &&
 			    !is_number(record.field[col]))
