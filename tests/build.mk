@@ -12,7 +12,7 @@ PURE_HDR  := $(wildcard $(PURE)/mmu/*.h $(PURE)/lib/*.h)
 MODEL_SRC := $(filter-out %/main.c %/fuzz.c,$(wildcard tests/model/*.c))
 MODEL_HDR := $(wildcard tests/model/*.h)
 
-TEST_PROGRAMS += $(B)/tests/model $(if $(wildcard tests/insn/insn.c),$(B)/tests/insn)
+TEST_PROGRAMS += $(B)/tests/model $(B)/tests/insn
 TESTS         += $(wildcard tests/*.t)
 
 $(B)/tests:
