@@ -348,11 +348,16 @@ static bool agree(const struct rows *rows, const struct row *row, enum column_id
 /* Both sides counted: do they agree? Only for events that the mode traps, each of them. */
 static bool counts_agree(const struct rows *rows, const struct row *row)
 {
-	uint64_t before, after, traps;
+	uint64_t before, after, traps, switches_before = 0, switches = 0;
 	bool ok = true;
 
 	if (!stats_value(rows->stats, rows->begin, "traps", &before) ||
 	    !stats_value(rows->stats, rows->end, "traps", &after))
+		return true;
+	/* A region that ran in several modes: each trap was on for a part of it. */
+	stats_value(rows->stats, rows->begin, "mode_switches", &switches_before);
+	stats_value(rows->stats, rows->end, "mode_switches", &switches);
+	if (switches != switches_before)
 		return true;
 	traps = before & after;
 	if (traps & TRAPS_CR3)

@@ -342,6 +342,7 @@ static enum next set_cr3(struct vcpu *v, u64 value)
 	struct paging_result res = {};
 	enum verdict verdict;
 
+	value = paging_guest_cr3(pv, value);
 	if (unlikely(!state_cr3_valid(v, value, pv->cr4))) {
 		count(counters_of(v), exits_cr3);
 		return deliver_gp(v);
@@ -613,8 +614,16 @@ static enum next exit_cpuid(struct vcpu *v)
 
 static enum next exit_vmcall(struct vcpu *v)
 {
+	struct paging_vcpu *pv = &v->pv;
+	int err = -KVM_ENOSYS;
+
 	count(counters_of(v), exits_vmcall);
-	v->regs.gpr[0] = -KVM_ENOSYS;
+	if (v->regs.gpr[0] == PENUMBRA_HC_SHARE_ROOTS) {
+		err = -KVM_EPERM;
+		if (!cpu_cpl(v))
+			err = pv->pg->ops->share_roots(pv, v->regs.gpr[3]);
+	}
+	v->regs.gpr[0] = err;
 	return skip(v);
 }
 

@@ -21,7 +21,4 @@ struct penumbra_gtt {
  */
 #define PENUMBRA_CREATE_GTT _IOW('P', 0x47, struct penumbra_gtt)
 
-/* Where the runner puts the window, and the guest's driver looks for it. */
-#define PENUMBRA_GTT_BASE 0xd0000000ull
-
 #endif

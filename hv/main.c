@@ -19,6 +19,8 @@
 struct parameters param = {
 	.ept_max_level = 3,
 	.shadow_budget = 16384,
+	.hybrid_threshold = 4,
+	.hybrid_quiet = 8,
 	.ept_ad = true,
 	.vpid = true,
 	.mtf = true,
@@ -65,6 +67,7 @@ static int paging_mode_set(const char *value, const struct kernel_param *kp)
 		return -EINVAL;
 	}
 	WRITE_ONCE(param.mode, mode);
+	vm_new_parameters();
 	return 0;
 }
 
@@ -80,7 +83,8 @@ static const struct kernel_param_ops paging_mode_ops = {
 module_param_cb(paging_mode, &paging_mode_ops, NULL, 0644);
 MODULE_PARM_DESC(
 	paging_mode,
-	"How new VMs' memory is translated; default: ept where the CPU has it, else shadow");
+	"How VMs' memory is translated, running ones too; default: ept where the CPU has it, else "
+	"shadow");
 
 /* ---- ept_max_page ---- */
 
@@ -209,6 +213,35 @@ static const struct kernel_param_ops shadow_budget_ops = {
 };
 module_param_cb(shadow_budget, &shadow_budget_ops, NULL, 0644);
 MODULE_PARM_DESC(shadow_budget, "Shadow pages that one new VM may have at a time; default: 16384");
+
+/* ---- hybrid ---- */
+
+#define HYBRID_MAX 1000000u
+
+static int hybrid_set(const char *value, const struct kernel_param *kp)
+{
+	unsigned int n;
+
+	if (kstrtouint(value, 0, &n) || n > HYBRID_MAX) {
+		pr_err("%s=%.*s refused: accepted are: 0 to %u\n", kp->name,
+		       (int)strcspn(value, "\n"), value, HYBRID_MAX);
+		return -EINVAL;
+	}
+	WRITE_ONCE(*(unsigned int *)kp->arg, n);
+	vm_new_parameters();
+	return 0;
+}
+
+static const struct kernel_param_ops hybrid_ops = {
+	.set = hybrid_set,
+	.get = param_get_uint,
+};
+module_param_cb(hybrid_threshold, &hybrid_ops, &param.hybrid_threshold, 0644);
+MODULE_PARM_DESC(hybrid_threshold, "paging_mode=hybrid: trapped stores to a table between two full "
+				   "flushes before it opens, running VMs too; default: 4");
+module_param_cb(hybrid_quiet, &hybrid_ops, &param.hybrid_quiet, 0644);
+MODULE_PARM_DESC(hybrid_quiet, "paging_mode=hybrid: full flushes in a row that find an open table "
+			       "unchanged before it closes, running VMs too; default: 8");
 
 /* ---- life ---- */
 

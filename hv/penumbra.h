@@ -23,6 +23,7 @@
 #include "vmx/vmx.h"
 
 #define PENUMBRA_MAX_VCPUS	  1
+#define PENUMBRA_HC_SHARE_ROOTS	  0x70656e01 /* VMCALL: RBX is the page; mmu/shadow_roots.c */
 #define PENUMBRA_MAX_CPUID	  256
 #define PENUMBRA_RUN_PAGES	  2 /* struct kvm_run, and the page that KVM_EXIT_IO's data is in */
 #define PENUMBRA_MAX_EXIT_REASONS 80
@@ -33,7 +34,9 @@ struct gtt_dev;
 
 struct vm {
 	struct kref ref; /* one for each of its file descriptors */
+	struct list_head link; /* in the list of all VMs */
 	unsigned int id;
+	const struct paging_ops *want; /* the mode it shall be in; vm_switch_mode() */
 	struct mm_struct *mm; /* only this process's threads may use the VM */
 	struct mutex lock;
 	atomic_t waiters; /* who wants lock; the vCPU steps aside while there is any */
@@ -115,6 +118,8 @@ struct parameters {
 	bool vpid;
 	bool prefault;
 	bool mtf;
+	unsigned int hybrid_threshold;
+	unsigned int hybrid_quiet;
 };
 extern struct parameters param;
 
@@ -130,6 +135,8 @@ void vm_unlock(struct vm *vm);
 int vm_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
 int vm_pin(struct vm *vm, gfn_t gfn);
 int vm_refill(struct vm *vm);
+int vm_switch_mode(struct vm *vm);
+void vm_new_parameters(void);
 
 /* vcpu.c */
 struct vcpu *vcpu_create(struct vm *vm);
@@ -143,7 +150,7 @@ void vcpu_forget_exit(struct vcpu *v);
 static inline bool vcpu_host_wants_cpu(const struct vcpu *v)
 {
 	return need_resched() || signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME) ||
-	       atomic_read(&v->vm->waiters);
+	       atomic_read(&v->vm->waiters) || READ_ONCE(v->vm->want) != v->vm->pg.ops;
 }
 
 /* state.c */

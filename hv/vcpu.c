@@ -144,9 +144,14 @@ static int run_locked(struct vcpu *v)
 	for (;;) {
 		enum next next;
 
-		if (signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME)) {
+		if (signal_pending(current)) {
 			v->run->exit_reason = KVM_EXIT_INTR;
 			return -EINTR;
+		}
+		if (unlikely(READ_ONCE(v->vm->want) != v->vm->pg.ops)) {
+			err = vm_switch_mode(v->vm);
+			if (err)
+				return err;
 		}
 		next = burst(v);
 		if (next == NEXT_USER)

@@ -28,6 +28,8 @@ struct region {
 	unsigned long hva;
 };
 
+static DEFINE_MUTEX(vms_lock);
+static LIST_HEAD(vms);
 static atomic_t next_vm_id = ATOMIC_INIT(0);
 
 static struct region *region_of(const struct gmem_slot *s)
@@ -458,6 +460,8 @@ static void configure(struct paging_config *cfg)
 	cfg->prefault = param.prefault;
 	cfg->mtf = param.mtf && cpu_caps.single_step;
 	cfg->shadow_budget = param.shadow_budget;
+	cfg->hybrid_threshold = param.hybrid_threshold;
+	cfg->hybrid_quiet = param.hybrid_quiet;
 }
 
 /**
@@ -501,6 +505,10 @@ struct vm *vm_create(void)
 		goto free;
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
+	mutex_lock(&vms_lock);
+	vm->want = READ_ONCE(param.mode); /* it may have changed meanwhile */
+	list_add(&vm->link, &vms);
+	mutex_unlock(&vms_lock);
 	report_vm_add(vm);
 	return vm;
 
@@ -517,6 +525,9 @@ static void vm_destroy(struct kref *ref)
 	struct vm *vm = container_of(ref, struct vm, ref);
 
 	report_vm_remove(vm);
+	mutex_lock(&vms_lock);
+	list_del(&vm->link);
+	mutex_unlock(&vms_lock);
 	if (vm->vcpu)
 		vcpu_free(vm->vcpu);
 	gtt_dev_free(vm);
@@ -539,15 +550,12 @@ void vm_put(struct vm *vm)
 	kref_put(&vm->ref, vm_destroy);
 }
 
-/* Ask the running vCPU to step aside. */
-static void announce(struct vm *vm)
+/* Make the running vCPU exit and look around. */
+static void kick(struct vm *vm)
 {
 	struct vcpu *v = READ_ONCE(vm->vcpu);
 	struct task_struct *task;
 
-	atomic_inc(&vm->waiters);
-	/* Pairs with vcpu_run(). */
-	smp_mb__after_atomic();
 	if (!v)
 		return;
 	rcu_read_lock();
@@ -555,6 +563,84 @@ static void announce(struct vm *vm)
 	if (task)
 		kick_process(task);
 	rcu_read_unlock();
+}
+
+/* Ask the running vCPU to step aside. */
+static void announce(struct vm *vm)
+{
+	atomic_inc(&vm->waiters);
+	/* Pairs with vcpu_run(). */
+	smp_mb__after_atomic();
+	kick(vm);
+}
+
+/**
+ * vm_new_parameters() - parameters that rule running VMs have changed: tell them
+ *
+ * Each VM moves to the new paging mode at its next exit; one that makes none is made to.
+ */
+void vm_new_parameters(void)
+{
+	struct vm *vm;
+
+	mutex_lock(&vms_lock);
+	list_for_each_entry(vm, &vms, link) {
+		WRITE_ONCE(vm->pg.cfg.hybrid_threshold, READ_ONCE(param.hybrid_threshold));
+		WRITE_ONCE(vm->pg.cfg.hybrid_quiet, READ_ONCE(param.hybrid_quiet));
+		WRITE_ONCE(vm->want, READ_ONCE(param.mode));
+		smp_mb(); /* as in announce() */
+		kick(vm);
+	}
+	mutex_unlock(&vms_lock);
+}
+
+/**
+ * vm_switch_mode() - move the VM to the paging mode it shall be in
+ * @vm: the VM, locked, its vCPU between bursts
+ *
+ * The guest's registers and memory stay as they are; everything derived from them is dropped.
+ *
+ * Return: 0, also where the VM had to stay in its old mode; -EIO where it cannot go on at all.
+ */
+int vm_switch_mode(struct vm *vm)
+{
+	const struct paging_ops *to = READ_ONCE(vm->want);
+	struct vcpu *v = vm->vcpu;
+	struct paging_vcpu *pv = &v->pv;
+	u64 begin;
+	int err;
+
+	err = vcpu_hold_cpu(v);
+	if (err)
+		return err;
+	cpu_sync_crs(v);
+	vcpu_release_cpu(v);
+	err = vm_refill(vm);
+	if (err)
+		return err;
+	vcpu_forget_exit(v);
+	begin = rdtsc();
+	err = paging_switch(&vm->pg, &pv, 1, to);
+	count_add(&vm->count, mode_switch_cycles, rdtsc() - begin);
+	if (err == -EIO) {
+		pr_warn_ratelimited("VM %u stopped: no memory to switch to paging_mode=%s, nor to "
+				    "go back\n",
+				    vm->id, to->name);
+		v->stopped = true;
+		return err;
+	}
+	if (err) {
+		pr_warn_ratelimited("VM %u stays in paging_mode=%s: no memory to switch to %s\n",
+				    vm->id, vm->pg.ops->name, to->name);
+		WRITE_ONCE(vm->want, vm->pg.ops);
+	}
+	vm->count.v[CNT_traps] = vm->pg.ops->traps & 15;
+	err = vcpu_hold_cpu(v);
+	if (err)
+		return err;
+	cpu_mode_changed(v);
+	vcpu_release_cpu(v);
+	return 0;
 }
 
 /**

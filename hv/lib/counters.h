@@ -60,7 +60,10 @@
 	COUNTER(tables_reclaimed, NONE, SUM, "shadow pages taken back for the budget")             \
 	COUNTER(tables_unshadowed, NONE, SUM, "guest pages found to be tables no longer")          \
 	COUNTER(large_splits, NONE, SUM, "large guest pages mapped by smaller shadow entries")     \
-	COUNTER(mode_switches, NONE, SUM, "paging_mode changes under the running VM")              \
+	COUNTER(mode_switches, NONE, SUM, "paging_mode changes under the VM")                      \
+	COUNTER(mode_switch_cycles, CYCLES, SUM, "time these took, TSC counts")                    \
+	COUNTER(entries_dropped, NONE, SUM,                                                        \
+		"live entries given up with a mode, made again on demand")                         \
 	COUNTER(shadow_pages, NONE, NOW, "shadow or nested table pages in use")                    \
 	COUNTER(shadow_pages_peak, NONE, PEAK, "highest value of shadow_pages")                    \
 	COUNTER(shadow_bytes_peak, BYTES, PEAK, "highest memory used for shadow or nested tables") \

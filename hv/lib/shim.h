@@ -14,7 +14,7 @@
 
 #include <linux/types.h>
 #include <linux/kernel.h>
-#include <linux/bits.h>
+#include <linux/bitops.h>
 #include <linux/build_bug.h>
 #include <linux/compiler.h>
 #include <linux/errno.h>
@@ -56,6 +56,7 @@ typedef int64_t s64;
 #define GENMASK_ULL(h, l) ((~0ULL >> (63 - (h))) & (~0ULL << (l)))
 #define ARRAY_SIZE(a)	  (sizeof(a) / sizeof((a)[0]))
 #define likely(x)	  __builtin_expect(!!(x), 1)
+#define hweight64(x)	  __builtin_popcountll(x)
 #define unlikely(x)	  __builtin_expect(!!(x), 0)
 #define READ_ONCE(x)	  (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)  (*(volatile __typeof__(x) *)&(x) = (v))

@@ -46,6 +46,92 @@ u64 paging_guest_cr3(struct paging_vcpu *pv, u64 value)
 	return cr3 ? cr3 | (value & PG_CR3_NOFLUSH) : value;
 }
 
+/* ---- the mode of a VM that has lost its own: nothing is translated, everything stops ---- */
+
+static int stopped_vm_init(struct paging *pg)
+{
+	(void)pg;
+	return -EIO;
+}
+
+static void stopped_vm_free(struct paging *pg)
+{
+	(void)pg;
+}
+
+static int stopped_vcpu_init(struct paging_vcpu *pv)
+{
+	(void)pv;
+	return -EIO;
+}
+
+static void stopped_vcpu(struct paging_vcpu *pv)
+{
+	pv->ready = false;
+}
+
+static enum verdict stopped_prepare(struct paging_vcpu *pv, struct paging_result *res)
+{
+	(void)pv;
+	res->why = "there was no memory for any paging mode";
+	return VERDICT_STOP;
+}
+
+static enum verdict stopped_fault(struct paging_vcpu *pv, const struct paging_fault *f,
+				  struct paging_result *res)
+{
+	(void)f;
+	return stopped_prepare(pv, res);
+}
+
+static void stopped_unmap(struct paging *pg, gfn_t base, u64 npages)
+{
+	(void)pg;
+	(void)base;
+	(void)npages;
+}
+
+static unsigned int stopped_reclaim(struct paging *pg, unsigned int pages)
+{
+	(void)pg;
+	(void)pages;
+	return 0;
+}
+
+static u64 stopped_audit(struct paging_vcpu *pv, char *text, size_t size)
+{
+	(void)pv;
+	(void)text;
+	(void)size;
+	return 0;
+}
+
+static const struct paging_ops paging_stopped = {
+	.name = "stopped",
+	.summary = "what is left of a VM that ran out of memory in a switch",
+	.vm_init = stopped_vm_init,
+	.vm_free = stopped_vm_free,
+	.vcpu_init = stopped_vcpu_init,
+	.vcpu_free = stopped_vcpu,
+	.prepare = stopped_prepare,
+	.fault = stopped_fault,
+	.load_cr3 = paging_never_load_cr3,
+	.set_mode = stopped_vcpu,
+	.invlpg = paging_never_invlpg,
+	.invpcid = paging_never_invpcid,
+	.pt_write = paging_ignore_pt_write,
+	.open_window = paging_never_open_window,
+	.leave = paging_never_leave,
+	.unmap = stopped_unmap,
+	.enter = stopped_vcpu,
+	.share_roots = paging_keep_share_roots,
+	.adopt_root = paging_never_adopt_root,
+	.reclaim = stopped_reclaim,
+	.audit = stopped_audit,
+};
+
+/* ---- from mode to mode ---- */
+
 static int mode_start(struct paging *pg, struct paging_vcpu *const *vcpus, unsigned int nr,
 		      const struct paging_ops *ops)
 {
@@ -88,7 +174,10 @@ int paging_switch(struct paging *pg, struct paging_vcpu *const *vcpus, unsigned 
 	count(pg->count, mode_switches);
 	if (!mode_start(pg, vcpus, nr, to))
 		return 0;
-	return mode_start(pg, vcpus, nr, from) ? -EIO : -ENOMEM;
+	if (!mode_start(pg, vcpus, nr, from))
+		return -ENOMEM;
+	pg->ops = &paging_stopped;
+	return -EIO;
 }
 
 enum verdict paging_never_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res)
@@ -113,11 +202,15 @@ void paging_never_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pc
 	pv->flush |= FLUSH_CONTEXT;
 }
 
-int paging_never_share_roots(struct paging_vcpu *pv, gpa_t gpa)
+int paging_keep_share_roots(struct paging_vcpu *pv, gpa_t gpa)
 {
-	(void)pv;
-	(void)gpa;
-	return -EOPNOTSUPP;
+	if (gpa & ~PAGE_MASK || (gpa && !gmem_slot(pv->pg->mem, gpa >> 12)))
+		return -EINVAL;
+	pv->share = pv->withdrawn = (struct shared_roots){};
+	pv->share_gpa = gpa;
+	pv->share_on = gpa;
+	pv->share_gen++;
+	return 0;
 }
 
 bool paging_never_adopt_root(struct paging_vcpu *pv, u64 load)

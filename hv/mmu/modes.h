@@ -21,7 +21,8 @@ enum verdict paging_never_load_cr3(struct paging_vcpu *pv, u64 value, struct pag
 void paging_never_invlpg(struct paging_vcpu *pv, gva_t gva);
 void paging_never_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva);
 void paging_never_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
-int paging_never_share_roots(struct paging_vcpu *pv, gpa_t gpa);
+/* Takes the page and offers nothing: MOV to CR3 makes no exits here, another mode may follow. */
+int paging_keep_share_roots(struct paging_vcpu *pv, gpa_t gpa);
 bool paging_never_adopt_root(struct paging_vcpu *pv, u64 load);
 void paging_never_leave(struct paging_vcpu *pv, const struct paging_fault *fault);
 

@@ -95,9 +95,13 @@ static void free_subtree(struct paging *pg, u64 *table, int level)
 	const struct nested *n = pg->state;
 	int i;
 
-	for (i = 0; i < NESTED_ENTRIES; i++)
-		if (entry_used(n, table[i]) && !entry_is_leaf(n, table[i], level))
+	for (i = 0; i < NESTED_ENTRIES; i++) {
+		if (!entry_used(n, table[i]))
+			continue;
+		count(pg->count, entries_dropped);
+		if (!entry_is_leaf(n, table[i], level))
 			free_subtree(pg, entry_table(n, table[i]), level - 1);
+	}
 	table_put(pg, table);
 }
 
@@ -463,7 +467,7 @@ const struct paging_ops paging_nested = {
 	.leave = paging_never_leave,
 	.unmap = nested_unmap,
 	.enter = nested_enter,
-	.share_roots = paging_never_share_roots,
+	.share_roots = paging_keep_share_roots,
 	.adopt_root = paging_never_adopt_root,
 	.reclaim = nested_reclaim,
 	.audit = nested_audit,

@@ -205,7 +205,7 @@ enum invpcid_type {
  * @unmap: @npages frames at @base are about to lose their memory
  * @enter: last thing before a VM entry; cannot fail. Folds paging.flush_gen into flush
  * @share_roots: the guest opts in to the base-address buffer at page-aligned @gpa, or out with 0.
- *	0, -EINVAL for an address it cannot have, -EOPNOTSUPP in a mode without exits to save
+ *	0 or -EINVAL for an address it cannot have
  * @adopt_root: the guest has loaded share value @load without an exit (called before anything
  *	else when hardware's CR3 is not hw_cr3); false if that value is none of its own
  * @reclaim: give back up to @pages table pages to the pool, the least useful first; returns pages
@@ -272,8 +272,8 @@ u64 paging_guest_cr3(struct paging_vcpu *pv, u64 value);
  * registers are not touched. May sleep; pg->pool holds TABLE_POOL_LOW pages at least. Where the
  * new mode cannot start for want of memory the VM goes back to the old one.
  *
- * Return: 0; -ENOMEM with the old mode running on; -EIO where not even that was possible and the
- * VM has to be stopped (pg->state is NULL).
+ * Return: 0; -ENOMEM with the old mode running on; -EIO where not even that was possible: the VM
+ * has a mode now that translates nothing and stops it.
  */
 int paging_switch(struct paging *pg, struct paging_vcpu *const *vcpus, unsigned int nr,
 		  const struct paging_ops *to);

@@ -48,21 +48,16 @@ static struct shadow_vcpu *vcpu_of(struct paging_vcpu *pv)
 	return pv->state;
 }
 
-static u32 sp_id(struct shadow *sh, struct shadow_page *sp)
-{
-	return sp - sh->page;
-}
-
 /* ---- 1. entries and the lists they are on ---- */
 
-static u32 entry_id(struct shadow *sh, struct shadow_page *sp, unsigned int i)
+static u32 entry_id(const struct shadow_page *sp, unsigned int i)
 {
-	return sp_id(sh, sp) << 9 | i;
+	return sp->id << 9 | i;
 }
 
 static struct shadow_page *entry_page(struct shadow *sh, u32 id)
 {
-	return &sh->page[id >> 9];
+	return sp_at(sh, id >> 9);
 }
 
 static struct spte_link *link_at(struct shadow_page *sp, unsigned int i)
@@ -155,8 +150,8 @@ static struct shadow_page *sp_find(struct shadow *sh, gfn_t gfn, union shadow_ro
 {
 	u32 id;
 
-	for (id = *hash_bucket(sh, gfn, role); id; id = sh->page[id].next_hash) {
-		struct shadow_page *sp = &sh->page[id];
+	for (id = *hash_bucket(sh, gfn, role); id; id = sp_at(sh, id)->next_hash) {
+		struct shadow_page *sp = sp_at(sh, id);
 
 		if (sp->gfn == gfn && sp->role.word == role.word)
 			return sp;
@@ -167,23 +162,23 @@ static struct shadow_page *sp_find(struct shadow *sh, gfn_t gfn, union shadow_ro
 static void order_remove(struct shadow *sh, struct shadow_page *sp)
 {
 	if (sp->older)
-		sh->page[sp->older].newer = sp->newer;
+		sp_at(sh, sp->older)->newer = sp->newer;
 	else
 		sh->oldest = sp->newer;
 	if (sp->newer)
-		sh->page[sp->newer].older = sp->older;
+		sp_at(sh, sp->newer)->older = sp->older;
 	else
 		sh->newest = sp->older;
 }
 
 static void order_newest(struct shadow *sh, struct shadow_page *sp)
 {
-	u32 id = sp_id(sh, sp);
+	u32 id = sp->id;
 
 	sp->newer = 0;
 	sp->older = sh->newest;
 	if (sh->newest)
-		sh->page[sh->newest].newer = id;
+		sp_at(sh, sh->newest)->newer = id;
 	else
 		sh->oldest = id;
 	sh->newest = id;
@@ -191,12 +186,12 @@ static void order_newest(struct shadow *sh, struct shadow_page *sp)
 
 static void order_oldest(struct shadow *sh, struct shadow_page *sp)
 {
-	u32 id = sp_id(sh, sp);
+	u32 id = sp->id;
 
 	sp->older = 0;
 	sp->newer = sh->oldest;
 	if (sh->oldest)
-		sh->page[sh->oldest].older = id;
+		sp_at(sh, sh->oldest)->older = id;
 	else
 		sh->newest = id;
 	sh->oldest = id;
@@ -205,7 +200,7 @@ static void order_oldest(struct shadow *sh, struct shadow_page *sp)
 static void sp_touch(struct shadow *sh, struct shadow_page *sp)
 {
 	sp->writes = 0;
-	if (sh->newest == sp_id(sh, sp))
+	if (sh->newest == sp->id)
 		return;
 	order_remove(sh, sp);
 	order_newest(sh, sp);
@@ -259,7 +254,7 @@ static struct shadow_page *child_of(struct shadow *sh, struct shadow_page *sp, u
 }
 
 /* Every shadow page made from guest table @gfn. */
-#define for_each_table(sh, info, id) for (id = (info)->tables; id; id = (sh)->page[id].next_table)
+#define for_each_table(sh, info, id) for (id = (info)->tables; id; id = sp_at(sh, id)->next_table)
 
 /*
  * An entry through which the guest could write to an open table goes away, and with it the mark
@@ -272,7 +267,7 @@ static void keep_mark(struct shadow *sh, struct gfn_info *info, u64 spte)
 	if (!info->tables || !(spte & PTE_W))
 		return;
 	for_each_table(sh, info, id)
-		sh->page[id].marked = true;
+		sp_at(sh, id)->marked = true;
 	sh->pg->flush_gen++;
 }
 
@@ -282,8 +277,8 @@ static bool take_mark(struct shadow *sh, struct gfn_info *info)
 	u32 id;
 
 	for_each_table(sh, info, id) {
-		marked |= sh->page[id].marked;
-		sh->page[id].marked = false;
+		marked |= sp_at(sh, id)->marked;
+		sp_at(sh, id)->marked = false;
 	}
 	return marked;
 }
@@ -292,7 +287,7 @@ static bool take_mark(struct shadow *sh, struct gfn_info *info)
 static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int i)
 {
 	int level = sp->role.level;
-	u32 id = entry_id(sh, sp, i);
+	u32 id = entry_id(sp, i);
 
 	if (spte_is_leaf(sp->spt[i], level)) {
 		gfn_t gfn = leaf_gfn(sp, i);
@@ -321,7 +316,7 @@ static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int 
 /* May the guest write to table frame @gfn without a trap? @info is of the 4 KiB frame. */
 static bool is_open(struct shadow *sh, const struct gfn_info *info)
 {
-	return info->tables && sh->page[info->tables].open;
+	return info->tables && sp_at(sh, info->tables)->open;
 }
 
 /* Must frame @gfn stay read-only, or its 2 MiB or 1 GiB block stay unmapped as a whole? */
@@ -385,14 +380,14 @@ static u32 *open_list(struct shadow *sh, struct shadow_page *sp)
 
 static void sp_open(struct shadow *sh, struct shadow_page *sp)
 {
-	u32 *head = open_list(sh, sp), id = sp_id(sh, sp);
+	u32 *head = open_list(sh, sp), id = sp->id;
 
 	sp->open = true;
 	sp->quiet = 0;
 	sp->open_prev = 0;
 	sp->open_next = *head;
 	if (*head)
-		sh->page[*head].open_prev = id;
+		sp_at(sh, *head)->open_prev = id;
 	*head = id;
 	sh->nr_open++;
 }
@@ -400,11 +395,11 @@ static void sp_open(struct shadow *sh, struct shadow_page *sp)
 static void sp_close(struct shadow *sh, struct shadow_page *sp)
 {
 	if (sp->open_prev)
-		sh->page[sp->open_prev].open_next = sp->open_next;
+		sp_at(sh, sp->open_prev)->open_next = sp->open_next;
 	else
 		*open_list(sh, sp) = sp->open_next;
 	if (sp->open_next)
-		sh->page[sp->open_next].open_prev = sp->open_prev;
+		sp_at(sh, sp->open_next)->open_prev = sp->open_prev;
 	sp->open = false;
 	sh->nr_open--;
 }
@@ -415,14 +410,15 @@ static void count_tables(struct shadow *sh)
 
 	c->v[CNT_shadow_pages] = sh->used;
 	count_peak(c, shadow_pages_peak, sh->used);
-	count_peak(c, shadow_bytes_peak, (u64)sh->used * SHADOW_TABLE_PAGES * PAGE_SIZE);
+	count_peak(c, shadow_bytes_peak,
+		   ((u64)sh->used * SHADOW_TABLE_PAGES + sh->made / SHADOW_CHUNK + 1) * PAGE_SIZE);
 }
 
 /* Free a shadow page that nothing points to. Hardware may have it cached until the flush. */
 static void sp_free(struct shadow *sh, struct shadow_page *sp)
 {
 	struct table_pool *pool = &sh->pg->pool;
-	u32 id = sp_id(sh, sp), *at;
+	u32 id = sp->id, *at;
 	unsigned int i;
 
 	for_each_present(sp, i)
@@ -433,13 +429,13 @@ static void sp_free(struct shadow *sh, struct shadow_page *sp)
 
 		if (sp->open)
 			sp_close(sh, sp);
-		for (at = &info->tables; *at != id; at = &sh->page[*at].next_table)
+		for (at = &info->tables; *at != id; at = &sp_at(sh, *at)->next_table)
 			;
 		*at = sp->next_table;
 		if (!info->tables)
 			unguard_frame(slot, sp->gfn);
 	}
-	for (at = hash_bucket(sh, sp->gfn, sp->role); *at != id; at = &sh->page[*at].next_hash)
+	for (at = hash_bucket(sh, sp->gfn, sp->role); *at != id; at = &sp_at(sh, *at)->next_hash)
 		;
 	*at = sp->next_hash;
 	order_remove(sh, sp);
@@ -448,7 +444,7 @@ static void sp_free(struct shadow *sh, struct shadow_page *sp)
 	pool_put(pool, sp->spt);
 	pool_put(pool, (u64 *)sp->link[0]);
 	pool_put(pool, (u64 *)sp->link[1]);
-	*sp = (struct shadow_page){ .next_hash = sh->free };
+	*sp = (struct shadow_page){ .id = id, .next_hash = sh->free };
 	sh->free = id;
 	sh->used--;
 	sh->pg->flush_gen++;
@@ -469,12 +465,12 @@ static bool reclaim_one(struct shadow *sh)
 	u32 id;
 
 	/* No more pages than vCPUs are in use as roots. */
-	for (id = sh->oldest; id; id = sh->page[id].newer)
-		if (!sh->page[id].in_use)
+	for (id = sh->oldest; id; id = sp_at(sh, id)->newer)
+		if (!sp_at(sh, id)->in_use)
 			break;
 	if (!id)
 		return false;
-	sp_zap(sh, &sh->page[id]);
+	sp_zap(sh, sp_at(sh, id));
 	return true;
 }
 
@@ -483,28 +479,46 @@ static enum verdict reserve(struct shadow *sh, unsigned int n)
 {
 	unsigned int i;
 
-	for (i = 0; i < 2 && sh->orphans > ORPHANS_KEPT && is_orphan(&sh->page[sh->oldest]); i++)
-		sp_free(sh, &sh->page[sh->oldest]);
+	for (i = 0; i < 2 && sh->orphans > ORPHANS_KEPT && is_orphan(sp_at(sh, sh->oldest)); i++)
+		sp_free(sh, sp_at(sh, sh->oldest));
 	while (sh->used + n > sh->budget && reclaim_one(sh))
 		count(sh->pg->count, tables_reclaimed);
-	return sh->pg->pool.nr < n * SHADOW_TABLE_PAGES ? VERDICT_REFILL : VERDICT_RETRY;
+	return sh->pg->pool.nr < n * SHADOW_TABLE_PAGES + 1 ? VERDICT_REFILL : VERDICT_RETRY;
+}
+
+/* An unused number, with its struct shadow_page. */
+static struct shadow_page *take_number(struct shadow *sh)
+{
+	struct shadow_page *sp;
+	u32 id = sh->free;
+
+	if (id) {
+		sp = sp_at(sh, id);
+		sh->free = sp->next_hash;
+		return sp;
+	}
+	id = ++sh->made;
+	if (!sh->chunk[id / SHADOW_CHUNK])
+		sh->chunk[id / SHADOW_CHUNK] = (struct shadow_page *)pool_get(&sh->pg->pool);
+	sp = sp_at(sh, id);
+	sp->id = id;
+	return sp;
 }
 
 /* Find the shadow page or make it; reserve() has seen to it that this works. */
 static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_role role)
 {
 	struct shadow_page *sp = sp_find(sh, gfn, role);
-	u32 id, *bucket;
+	u32 *bucket;
 
 	if (sp) {
 		sp_touch(sh, sp);
 		return sp;
 	}
-	id = sh->free;
-	sp = &sh->page[id];
-	sh->free = sp->next_hash;
+	sp = take_number(sh);
 	bucket = hash_bucket(sh, gfn, role);
 	*sp = (struct shadow_page){
+		.id = sp->id,
 		.spt = pool_get(&sh->pg->pool),
 		.link = { (struct spte_link *)pool_get(&sh->pg->pool),
 			  (struct spte_link *)pool_get(&sh->pg->pool) },
@@ -512,7 +526,7 @@ static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_rol
 		.role = role,
 		.next_hash = *bucket,
 	};
-	*bucket = id;
+	*bucket = sp->id;
 	order_newest(sh, sp);
 	sh->used++;
 	if (role.level < PT_ROOT_LEVEL)
@@ -526,7 +540,7 @@ static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_rol
 		if (info->tables ? is_open(sh, info) : sh->policy->born_open)
 			sp_open(sh, sp);
 		sp->next_table = info->tables;
-		info->tables = id;
+		info->tables = sp->id;
 	} else {
 		count(sh->pg->count, large_splits);
 	}
@@ -545,7 +559,7 @@ static bool still_table(struct shadow *sh, struct gfn_info *info)
 	u32 id, next;
 
 	for_each_table(sh, info, id) {
-		struct shadow_page *sp = &sh->page[id];
+		struct shadow_page *sp = sp_at(sh, id);
 		u32 parent;
 
 		sp->writes++;
@@ -566,8 +580,8 @@ static bool still_table(struct shadow *sh, struct gfn_info *info)
 	if (used)
 		return true;
 	for (id = info->tables; id; id = next) {
-		next = sh->page[id].next_table;
-		sp_zap(sh, &sh->page[id]);
+		next = sp_at(sh, id)->next_table;
+		sp_zap(sh, sp_at(sh, id));
 	}
 	count(sh->pg->count, tables_unshadowed);
 	return false;
@@ -624,7 +638,7 @@ static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, 
 		entry_clear(sh, sp, i);
 	}
 	link->gpte = gpte;
-	list_insert(sh, &info->rmap, entry_id(sh, sp, i));
+	list_insert(sh, &info->rmap, entry_id(sp, i));
 	sp->live[i >> 6] |= 1ULL << (i & 63);
 	spte_write(sh, &sp->spt[i], spte);
 	return old;
@@ -647,7 +661,7 @@ static bool upper_set(struct shadow *sh, struct shadow_page *sp, unsigned int i,
 	if (is_orphan(child))
 		sh->orphans--;
 	link_at(sp, i)->gpte = gpte;
-	list_insert(sh, &child->parents, entry_id(sh, sp, i));
+	list_insert(sh, &child->parents, entry_id(sp, i));
 	sp->live[i >> 6] |= 1ULL << (i & 63);
 	spte_write(sh, &sp->spt[i], spte);
 	return old;
@@ -709,10 +723,10 @@ static void sync_table(struct shadow *sh, struct gfn_info *info, const u64 *tabl
 
 	count(sh->pg->count, tables_scanned);
 	for_each_table(sh, info, id) {
-		sh->page[id].filled = false;
-		for_each_present(&sh->page[id], i) {
+		sp_at(sh, id)->filled = false;
+		for_each_present(sp_at(sh, id), i) {
 			count(sh->pg->count, entries_compared);
-			sync_entry(sh, &sh->page[id], i, READ_ONCE(table[i]));
+			sync_entry(sh, sp_at(sh, id), i, READ_ONCE(table[i]));
 		}
 	}
 }
@@ -729,20 +743,20 @@ static bool sync_open(struct shadow *sh, u32 list, bool may_close)
 	u32 id, next, other;
 
 	for (id = sh->open[list]; id; id = next) {
-		struct shadow_page *sp = &sh->page[id];
+		struct shadow_page *sp = sp_at(sh, id);
 		gfn_t gfn = sp->gfn;
 		struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
 		struct gfn_info *info = gmem_info(slot, gfn, 1);
 		bool close = false, written;
 
 		/* Only shadow pages of the same frame can leave the list below. */
-		for (next = sp->open_next; next && sh->page[next].gfn == gfn;)
-			next = sh->page[next].open_next;
+		for (next = sp->open_next; next && sp_at(sh, next)->gfn == gfn;)
+			next = sp_at(sh, next)->open_next;
 		written = rmap_clear(sh, info, PTE_D);
 		flush |= written;
 		if (take_mark(sh, info) || written) {
 			for_each_table(sh, info, other)
-				sh->page[other].quiet = 0;
+				sp_at(sh, other)->quiet = 0;
 			if (still_table(sh, info))
 				sync_table(sh, info, table_of(sh, gfn));
 			continue;
@@ -750,11 +764,11 @@ static bool sync_open(struct shadow *sh, u32 list, bool may_close)
 		if (!may_close)
 			continue;
 		for_each_table(sh, info, other)
-			close |= sh->policy->closes(&sh->pg->cfg, ++sh->page[other].quiet);
+			close |= sh->policy->closes(&sh->pg->cfg, ++sp_at(sh, other)->quiet);
 		if (!close)
 			continue;
 		for_each_table(sh, info, other)
-			sp_close(sh, &sh->page[other]);
+			sp_close(sh, sp_at(sh, other));
 		flush |= rmap_clear(sh, info, PTE_W);
 	}
 	return flush;
@@ -834,7 +848,7 @@ static bool block_fits(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn, u64
 /* A store hits a guarded frame: may it, and those that follow, go on unseen? */
 static bool let_write(struct shadow *sh, struct gfn_info *info)
 {
-	struct shadow_page *head = &sh->page[info->tables];
+	struct shadow_page *head = sp_at(sh, info->tables);
 	u32 id;
 
 	if (!still_table(sh, info))
@@ -846,7 +860,7 @@ static bool let_write(struct shadow *sh, struct gfn_info *info)
 	if (!sh->policy->opens(&sh->pg->cfg, ++head->trapped))
 		return false;
 	for_each_table(sh, info, id)
-		sp_open(sh, &sh->page[id]);
+		sp_open(sh, sp_at(sh, id));
 	return true;
 }
 
@@ -854,7 +868,7 @@ static bool let_write(struct shadow *sh, struct gfn_info *info)
 static bool path_holds(struct paging_vcpu *pv, const struct walk *w, gva_t gva)
 {
 	struct shadow *sh = shadow_of(pv->pg);
-	struct shadow_page *sp = &sh->page[vcpu_of(pv)->root];
+	struct shadow_page *sp = sp_at(sh, vcpu_of(pv)->root);
 	int level;
 
 	for (level = PT_ROOT_LEVEL; level > w->level; level--) {
@@ -877,7 +891,7 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 		u64 host, bool through_window, bool *wrote)
 {
 	struct shadow *sh = shadow_of(pv->pg);
-	struct shadow_page *sp = &sh->page[vcpu_of(pv)->root];
+	struct shadow_page *sp = sp_at(sh, vcpu_of(pv)->root);
 	hpa_t hpa = host & GMEM_HPA;
 	gfn_t gfn = w->gfn;
 	bool changed = false;
@@ -994,7 +1008,7 @@ static void drop_root(struct paging_vcpu *pv)
 	struct shadow_vcpu *sv = vcpu_of(pv);
 
 	if (sv->root)
-		shadow_of(pv->pg)->page[sv->root].in_use--;
+		sp_at(shadow_of(pv->pg), sv->root)->in_use--;
 	sv->root = 0;
 	pv->ready = false;
 }
@@ -1031,7 +1045,7 @@ static enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_res
 	}
 	sp->in_use++;
 	drop_root(pv);
-	vcpu_of(pv)->root = sp_id(sh, sp);
+	vcpu_of(pv)->root = sp->id;
 	vcpu_of(pv)->pcid_root[pv->cr4 & PG_CR4_PCIDE ? cr3 & 0xfff : 0] = gfn;
 	pv->hw_cr3 = virt_to_phys(sp->spt) | (pv->cr4 & PG_CR4_PCIDE ? cr3 & 0xfff : 0);
 	pv->ready = true;
@@ -1059,7 +1073,7 @@ enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_re
 	 * Also where the guest keeps its TLB: another PCID may never have cached what the shadow
 	 * still has. Where nothing changed this finds nothing and flushes nothing.
 	 */
-	if (sync_all(shadow_of(pv->pg), !keep))
+	if (sync_all(shadow_of(pv->pg), true))
 		pv->flush |= FLUSH_CONTEXT;
 	v = take_root(pv, value, res);
 	if (v != VERDICT_RETRY)
@@ -1095,7 +1109,7 @@ void shadow_invlpg(struct paging_vcpu *pv, gva_t gva)
 		if (sync_open(sh, 1, false))
 			pv->flush |= FLUSH_CONTEXT;
 		if (sv->root)
-			sync_path(sh, &sh->page[sv->root], gva);
+			sync_path(sh, sp_at(sh, sv->root), gva);
 	}
 	if (sv->upper_seen != sh->upper_gen)
 		pv->flush |= FLUSH_CONTEXT;
@@ -1140,7 +1154,7 @@ void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
 	table = table_of(sh, gfn);
 	for_each_table(sh, gmem_info(slot, gfn, 1), id)
 		for (i = first; i <= last; i++)
-			sync_entry(sh, &sh->page[id], i, READ_ONCE(table[i]));
+			sync_entry(sh, sp_at(sh, id), i, READ_ONCE(table[i]));
 }
 
 /*
@@ -1228,7 +1242,7 @@ void shadow_unmap(struct paging *pg, gfn_t base, u64 npages)
 			for (sv = sh->vcpus; sv; sv = sv->next)
 				if (sv->root == info->tables)
 					drop_root(sv->pv);
-			sp_zap(sh, &sh->page[info->tables]);
+			sp_zap(sh, sp_at(sh, info->tables));
 		}
 	}
 	pg->flush_gen++;
@@ -1246,33 +1260,46 @@ unsigned int shadow_reclaim(struct paging *pg, unsigned int pages)
 	return got;
 }
 
+static size_t shadow_chunks(u32 budget)
+{
+	return budget / SHADOW_CHUNK + 1;
+}
+
 int shadow_vm_init(struct paging *pg, const struct shadow_policy *policy)
 {
-	u32 budget = pg->cfg.shadow_budget, id;
+	u32 budget = pg->cfg.shadow_budget;
 	struct shadow *sh;
 
 	if (budget < SHADOW_BUDGET_MIN || budget > SHADOW_BUDGET_MAX)
 		return -EINVAL;
-	sh = shim_zalloc(sizeof(*sh) + (budget + 1) * sizeof(sh->page[0]));
+	sh = shim_zalloc(sizeof(*sh) + shadow_chunks(budget) * sizeof(sh->chunk[0]));
 	if (!sh)
 		return -ENOMEM;
 	sh->pg = pg;
 	sh->policy = policy;
 	sh->budget = budget;
-	for (id = budget; id; id--) {
-		sh->page[id].next_hash = sh->free;
-		sh->free = id;
-	}
 	pg->state = sh;
 	return 0;
 }
 
 void shadow_vm_free(struct paging *pg)
 {
+	size_t chunk;
 	struct shadow *sh = shadow_of(pg);
+	int i;
+	u32 id;
 
+	for (id = sh->oldest; id; id = sp_at(sh, id)->newer)
+		for (i = 0; i < 8; i++)
+			count_add(pg->count, entries_dropped, hweight64(sp_at(sh, id)->live[i]));
 	while (sh->oldest)
-		sp_zap(sh, &sh->page[sh->oldest]);
+		sp_zap(sh, sp_at(sh, sh->oldest));
+	for (chunk = 0; chunk < shadow_chunks(sh->budget); chunk++) {
+		if (!sh->chunk[chunk])
+			continue;
+		memset(sh->chunk[chunk], 0, PAGE_SIZE);
+		pool_put(&pg->pool, (u64 *)sh->chunk[chunk]);
+	}
 	shim_free(sh);
 	pg->state = NULL;
 }
@@ -1315,7 +1342,7 @@ static const char *audit_entry(struct shadow *sh, struct shadow_page *sp, unsign
 	struct spte_link *link = link_at(sp, i);
 	u64 spte = sp->spt[i], gpte = link->gpte, now = gpte, want;
 	int level = sp->role.level;
-	u32 id = entry_id(sh, sp, i), head;
+	u32 id = entry_id(sp, i), head;
 	struct gmem_slot *slot;
 	gfn_t gfn;
 
@@ -1363,9 +1390,9 @@ u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size)
 	unsigned int i;
 	u32 id;
 
-	for (id = sh->oldest; id; id = sh->page[id].newer)
-		for_each_present(&sh->page[id], i) {
-			struct shadow_page *sp = &sh->page[id];
+	for (id = sh->oldest; id; id = sp_at(sh, id)->newer)
+		for_each_present(sp_at(sh, id), i) {
+			struct shadow_page *sp = sp_at(sh, id);
 			const char *what = audit_entry(sh, sp, i);
 
 			if (what && !wrong++)

@@ -22,6 +22,7 @@
 #define SHADOW_TABLE_PAGES 3u /* pages of memory behind one shadow page */
 #define SHADOW_BUDGET_MIN  16u
 #define SHADOW_BUDGET_MAX  (1u << 20)
+#define SHADOW_CHUNK	   16u /* struct shadow_page in a page of memory */
 #define SHADOW_HASH	   1024u
 #define SHADOW_WINDOWS	   4u /* frames one undecoded instruction may write to */
 
@@ -44,6 +45,7 @@ struct spte_link {
 };
 
 struct shadow_page {
+	u32 id;			   /* its number, from 1 */
 	u64 *spt;		   /* what hardware walks */
 	struct spte_link *link[2]; /* of entries 0-255 and 256-511 */
 	u64 live[8];		   /* bit per present entry */
@@ -91,8 +93,17 @@ struct shadow {
 	u32 nr_open;
 	struct shadow_vcpu *vcpus;
 	u32 hash[SHADOW_HASH];
-	struct shadow_page page[]; /* [1] to [budget] */
+	u32 made;		     /* numbers 1 to made have a struct shadow_page */
+	struct shadow_page *chunk[]; /* of SHADOW_CHUNK each, made as needed */
 };
+
+static_assert(SHADOW_CHUNK * sizeof(struct shadow_page) <= PAGE_SIZE, "a chunk is one page");
+
+/* Shadow page number @id. */
+static inline struct shadow_page *sp_at(struct shadow *sh, u32 id)
+{
+	return &sh->chunk[id / SHADOW_CHUNK][id % SHADOW_CHUNK];
+}
 
 struct shadow_vcpu {
 	struct paging_vcpu *pv;

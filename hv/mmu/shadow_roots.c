@@ -11,13 +11,14 @@
  * takes an exit, a guest that holds a value withdrawn since exits too and paging_guest_cr3()
  * knows what it meant.
  */
+#include "modes.h"
 #include "shadow.h"
 
 static struct shadow_page *root_page(struct paging_vcpu *pv, u32 id)
 {
 	struct shadow *sh = pv->pg->state;
 
-	return &sh->page[id];
+	return sp_at(sh, id);
 }
 
 /* Nothing passes any more. */
@@ -112,14 +113,8 @@ void shadow_roots_note(struct paging_vcpu *pv)
 
 int shadow_share_roots(struct paging_vcpu *pv, gpa_t gpa)
 {
-	if (gpa & ~PAGE_MASK || (gpa && !gmem_slot(pv->pg->mem, gpa >> 12)))
-		return -EINVAL;
 	shadow_roots_withdraw(pv);
-	pv->withdrawn = (struct shared_roots){};
-	pv->share_gpa = gpa;
-	pv->share_on = gpa;
-	pv->share_gen++;
-	return 0;
+	return paging_keep_share_roots(pv, gpa);
 }
 
 bool shadow_adopt_root(struct paging_vcpu *pv, u64 load)

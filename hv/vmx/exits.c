@@ -123,6 +123,29 @@ static noinline void set_step(struct vcpu *v)
 	vmcs_write32(CPU_BASED_VM_EXEC_CONTROL, v->hw.primary);
 }
 
+/* SSP's base-address buffer has changed: let its values pass, or none while it is off. */
+static noinline void set_cr3_targets(struct vcpu *v)
+{
+	const struct paging_vcpu *pv = &v->pv;
+	u32 n = 0;
+
+	v->hw.share_gen = pv->share_gen;
+	while (pv->share_on && n < vmx_config.cr3_targets && pv->share.slot[n].cr3) {
+		vmcs_write_raw(CR3_TARGET_VALUE0 + 2 * n, pv->share.slot[n].load);
+		n++;
+	}
+	vmcs_write32(CR3_TARGET_COUNT, n);
+}
+
+/* The guest may have loaded one of its shared roots without an exit. */
+static noinline bool find_root(struct vcpu *v)
+{
+	struct paging_vcpu *pv = &v->pv;
+	u64 cr3 = vmcs_readl(GUEST_CR3);
+
+	return v->hw.nested || cr3 == pv->hw_cr3 || pv->pg->ops->adopt_root(pv, cr3);
+}
+
 /* The entry itself failed, or its reason is one that we have no name for. */
 static noinline unsigned int odd_exit(struct vcpu *v, bool entered)
 {
@@ -153,16 +176,20 @@ unsigned int cpu_enter(struct vcpu *v)
 		inject(v);
 	if (unlikely(v->pv.step != v->hw.stepping))
 		set_step(v);
+	if (unlikely(v->pv.share_gen != v->hw.share_gen))
+		set_cr3_targets(v);
 	if (!v->hw.vpid)
 		count(v->pv.pg->count, flush_host_transition);
 	if (unlikely(vmx_enter(v)))
 		return odd_exit(v, false);
-	v->hw.launched = 1;
 	reason = vmcs_read32(VM_EXIT_REASON);
 	v->hw.reason = reason;
 	if (unlikely(reason >= PENUMBRA_MAX_EXIT_REASONS))
 		return odd_exit(v, true);
+	v->hw.launched = 1;
 	v->vm->by_reason[reason]++;
+	if (unlikely(v->pv.share_on) && !find_root(v))
+		return EXIT_UNKNOWN;
 	vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
 	if (unlikely(vectoring & VECTORING_INFO_VALID_MASK))
 		requeue(v, vectoring);

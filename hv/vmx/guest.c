@@ -41,6 +41,11 @@ bool cpu_in_long_mode(struct vcpu *v)
 	return vmcs_read32(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK;
 }
 
+unsigned int cpu_cpl(struct vcpu *v)
+{
+	return VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES));
+}
+
 u64 cpu_gpr(struct vcpu *v, unsigned int reg)
 {
 	return unlikely(reg == 4) ? vmcs_readl(GUEST_RSP) : v->regs.gpr[reg];

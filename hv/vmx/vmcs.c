@@ -90,27 +90,48 @@ void cpu_new_cpuid(struct vcpu *v)
 	cpu_update_crs(v);
 }
 
+/* The controls that a paging mode chooses. */
+static void set_mode_controls(struct vcpu *v)
+{
+	/* Looping #AC or #DB delivery would hold the CPU: both go through us. SDM vol. 3, 26.2. */
+	u32 exceptions = BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC);
+
+	if (v->pv.pg->ops->traps & TRAP_PF)
+		exceptions |= BIT(X86_TRAP_PF);
+	v->hw.primary = primary_controls(v);
+	v->hw.stepping = false;
+	vmcs_write32(CPU_BASED_VM_EXEC_CONTROL, v->hw.primary);
+	if (v->hw.primary & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
+		vmcs_write32(SECONDARY_VM_EXEC_CONTROL, secondary_controls(v));
+	vmcs_write32(EXCEPTION_BITMAP, exceptions);
+	cpu_new_cpuid(v);
+}
+
+/**
+ * cpu_mode_changed() - the VM has another paging mode
+ * @v: the vCPU, loaded; the paging code's view of its control registers is up to date
+ */
+void cpu_mode_changed(struct vcpu *v)
+{
+	v->hw.nested = v->pv.pg->ops->traps & TRAP_NESTED;
+	set_mode_controls(v);
+	/* The other modes' CR3 comes with their root. */
+	if (v->hw.nested)
+		vmcs_writel(GUEST_CR3, v->pv.cr3);
+}
+
 /**
  * cpu_vcpu_setup() - fill a new VMCS
  * @v: the vCPU, loaded
  */
 void cpu_vcpu_setup(struct vcpu *v)
 {
-	u32 traps = v->pv.pg->ops->traps;
-	/* Looping #AC or #DB delivery would hold the CPU: both go through us. SDM vol. 3, 26.2. */
-	u32 exceptions = BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC);
 	u64 value;
 
-	if (traps & TRAP_PF)
-		exceptions |= BIT(X86_TRAP_PF);
-	v->hw.primary = primary_controls(v);
+	set_mode_controls(v);
 	vmcs_write32(PIN_BASED_VM_EXEC_CONTROL, vmx_config.pin);
-	vmcs_write32(CPU_BASED_VM_EXEC_CONTROL, v->hw.primary);
-	if (v->hw.primary & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
-		vmcs_write32(SECONDARY_VM_EXEC_CONTROL, secondary_controls(v));
 	vmcs_write32(VM_EXIT_CONTROLS, vmx_config.exit);
 	vmcs_write32(VM_ENTRY_CONTROLS, vmx_config.entry);
-	vmcs_write32(EXCEPTION_BITMAP, exceptions);
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmcs_write32(CR3_TARGET_COUNT, 0);
@@ -144,7 +165,6 @@ void cpu_vcpu_setup(struct vcpu *v)
 	vmcs_writel(HOST_RIP, (unsigned long)vmx_exit_point);
 	rdmsrl(MSR_EFER, value);
 	vmcs_write64(HOST_IA32_EFER, value);
-	cpu_new_cpuid(v);
 }
 
 /* ---- the VMCS goes where its thread runs ---- */

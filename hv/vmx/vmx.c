@@ -161,6 +161,8 @@ static int probe_controls(void)
 	rdmsr(MSR_IA32_VMX_PROCBASED_CTLS + offset, low, high);
 	vmx_config.wants_cr3_exits = low & (CPU_BASED_CR3_LOAD_EXITING |
 					    CPU_BASED_CR3_STORE_EXITING | CPU_BASED_INVLPG_EXITING);
+	rdmsr(MSR_IA32_VMX_MISC, low, high);
+	vmx_config.cr3_targets = min((low >> 16) & 0x1ff, (u32)ROOT_TARGETS);
 	err = choose("exit", MSR_IA32_VMX_EXIT_CTLS + offset, exit_needed,
 		     VM_EXIT_SAVE_DEBUG_CONTROLS, &vmx_config.exit);
 	if (err)

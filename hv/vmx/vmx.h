@@ -19,6 +19,7 @@ struct vmx_vcpu {
 	u16 vpid;	 /* 0: none */
 	u32 reason;	 /* of the last exit */
 	u32 primary;	 /* the primary controls as last written */
+	u32 share_gen;	 /* paging_vcpu.share_gen that the CR3-target values are of */
 	u32 entry_error; /* VM-instruction error, where the entry failed */
 
 	void *vmcs;
@@ -44,6 +45,7 @@ struct vmx_config {
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	bool invept_context;
 	bool invvpid_address, invvpid_context;
+	u8 cr3_targets;	      /* CR3-target values there are: SDM vol. 3, A.6 */
 	bool wants_cr3_exits; /* the CPU cannot leave MOV CR3 alone */
 };
 extern struct vmx_config vmx_config;

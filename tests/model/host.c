@@ -459,9 +459,14 @@ void pool_sync(void)
 		pages[given[i]].use = PAGE_TABLE;
 		in_use++;
 	}
-	/* A shadow page is three pages of memory. */
-	if (!(set.ops->traps & TRAP_NESTED))
-		in_use /= SHADOW_TABLE_PAGES;
+	/* A shadow page is three pages of memory, and has a place in a page of descriptions. */
+	if (!(set.ops->traps & TRAP_NESTED)) {
+		in_use -= SHADOW_TABLE_PAGES * (unsigned int)cnt.v[CNT_shadow_pages];
+		if (in_use > pg.cfg.shadow_budget / SHADOW_CHUNK + 1)
+			fail("%u pages are in use beside those of %llu shadow pages", in_use,
+			     (unsigned long long)cnt.v[CNT_shadow_pages]);
+		in_use = (unsigned int)cnt.v[CNT_shadow_pages];
+	}
 	if (cnt.v[CNT_shadow_pages] != in_use)
 		fail("counter shadow_pages says %llu, %u pages are in use",
 		     (unsigned long long)cnt.v[CNT_shadow_pages], in_use);

@@ -22,7 +22,7 @@ static void usage(FILE *to)
 		"                  prefault=0|1 guest_1g=0|1 phys=36..46 big=0|1 (1 GiB slot)\n"
 		"                  threshold=N quiet=N (hybrid) switch=0|1 (to other modes and "
 		"back)\n"
-		"                  share=0|1 (base-address buffer)\n"
+		"                  share=0|1 (base-address buffer) calm=0|1 (few upheavals)\n"
 		"                  host=0|1 (unmap, slots that come and go) audit=N (steps)\n"
 		"  --verbose       every operation as it happens\n"
 		"The same command line gives the same run. Exit status: 0 all right, 1 a "

@@ -38,19 +38,23 @@ void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* What has happened, to see that a run covers what it should. */
-#define TALLIES(T)  \
-	T(fresh)    \
-	T(stale)    \
-	T(faults)   \
-	T(emulated) \
-	T(windows)  \
-	T(outside)  \
-	T(restarts) \
-	T(pins)     \
-	T(refills)  \
-	T(moves)    \
-	T(slots)    \
-	T(switches) \
+#define TALLIES(T)       \
+	T(fresh)         \
+	T(stale)         \
+	T(faults)        \
+	T(emulated)      \
+	T(windows)       \
+	T(outside)       \
+	T(restarts)      \
+	T(pins)          \
+	T(refills)       \
+	T(moves)         \
+	T(slots)         \
+	T(switches)      \
+	T(entries)       \
+	T(flush_context) \
+	T(flush_addr)    \
+	T(audits)        \
 	T(shared_loads)
 #define TALLY_FIELD(name) u64 name;
 struct tally {
@@ -66,6 +70,7 @@ struct settings {
 	bool big; /* a slot of 1 GiB, on one host block */
 	bool verbose;
 	bool host_events; /* unmap, slots that come and go, reclaim */
+	bool calm;	  /* few upheavals: what is cached grows old */
 	bool switches;	  /* to other modes and back */
 	bool shares;	  /* the guest uses the base-address buffer */
 	u32 audit_every;

@@ -336,13 +336,13 @@ static u64 any_entry(int level)
 {
 	u64 e = flags_for(level);
 
-	if (likely_pct(2))
+	if (likely_pct(set.calm ? 0 : 2))
 		return chance64();
 	if (level == 1)
 		return e | any_frame() << 12 | (likely_pct(10) ? E_PS : 0);
 	if (level < 4 && likely_pct(25)) {
 		static const u64 big[] = { 0, 2, 4, 6, 1024, 1026, 1022, 2048 };
-		u64 at = big[choose(ARRAY_SIZE(big))] << 20;
+		u64 at = big[choose(set.calm && !set.big ? 4 : ARRAY_SIZE(big))] << 20;
 
 		if (level == 3)
 			at &= ~((1ULL << 30) - 1);
@@ -354,9 +354,9 @@ static u64 any_entry(int level)
 	}
 	if (level == 4 && likely_pct(1))
 		e |= E_PS;
-	if (likely_pct(3))
+	if (likely_pct(set.calm ? 0 : 3))
 		return e | any_frame() << 12;
-	if (likely_pct(7))
+	if (likely_pct(set.calm ? 2 : 7))
 		return e | any_table()->gfn << 12;
 	return e | table_at(level - 1) << 12;
 }
@@ -458,7 +458,8 @@ static void op_change_path(void)
 		val &= ~E_D;
 		break;
 	case 3:
-		val = (val & ~0xffffffffff000ULL) | any_frame() << 12;
+		val = (val & ~0xffffffffff000ULL) |
+		      (set.calm && level > 1 ? any_table()->gfn : any_frame()) << 12;
 		break;
 	case 4:
 		val = 0;
@@ -573,7 +574,7 @@ static void op_reuse(void)
 
 static u64 cr3_value(void)
 {
-	u64 cr3 = (likely_pct(96) ? tables[choose(NR_ROOTS)].gfn : any_frame()) << 12;
+	u64 cr3 = (set.calm || likely_pct(96) ? tables[choose(NR_ROOTS)].gfn : any_frame()) << 12;
 
 	if (pv.cr4 & CR4_PCIDE)
 		cr3 |= choose(3) | (likely_pct(50) ? BIT_ULL(63) : 0);
@@ -722,6 +723,11 @@ static void op_host(void)
 	}
 }
 
+static bool leads_outside(u64 e)
+{
+	return (e & E_P) && !ram_has((e & GENMASK_ULL(51, 12)) >> 12);
+}
+
 static void restart(void)
 {
 	u64 zero = 0;
@@ -736,7 +742,7 @@ static void restart(void)
 		if (!ram_has(tables[i].gfn))
 			continue;
 		for (j = 0; j < 512; j++)
-			if (ram_read64(tables[i].gfn << 12 | j * 8))
+			if (leads_outside(ram_read64(tables[i].gfn << 12 | j * 8)))
 				ram_write(tables[i].gfn << 12 | j * 8, &zero, 8);
 	}
 	for (i = 0; i < nr_dm; i++)
@@ -762,7 +768,7 @@ void ops_step(void)
 		ops_heal();
 	if (which < 40)
 		op_access();
-	else if (which < 52)
+	else if (which < (set.calm ? 60 : 52))
 		op_change_path();
 	else if (which < 61)
 		op_random_entry();
@@ -770,13 +776,13 @@ void ops_step(void)
 		op_map();
 	else if (which < 73)
 		op_complex();
-	else if (which < 74)
+	else if (which < 74 && !set.calm)
 		op_reuse();
 	else if (which < 81)
 		op_flush();
 	else if (which < 86 || (set.shares && which < 96 && which > 91))
 		op_cr3();
-	else if (which < 88)
+	else if (which < (set.calm && choose(8) ? 86 : 88))
 		op_mode();
 	else if (which < 92)
 		op_host();

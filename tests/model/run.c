@@ -177,6 +177,8 @@ bool run_config(const char *text)
 			set.cfg.hybrid_quiet = n;
 		else if (!strcmp(word, "big"))
 			set.big = n;
+		else if (!strcmp(word, "calm"))
+			set.calm = n;
 		else if (!strcmp(word, "switch"))
 			set.switches = n;
 		else if (!strcmp(word, "share"))
