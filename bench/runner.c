@@ -404,7 +404,7 @@ static void open_device(struct machine *m, const char *device)
 static void create_gtt(const struct machine *m, uint64_t mib)
 {
 	struct penumbra_gtt gtt = {
-		.guest_phys_addr = PENUMBRA_GTT_BASE,
+		.guest_phys_addr = GUEST_GTT_BASE,
 		.device_bytes = mib * MIB,
 	};
 

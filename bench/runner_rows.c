@@ -389,7 +389,7 @@ static const struct {
 	{ "status", COL_status, true },
 	{ "ops", COL_ops, true },
 	{ "elapsed", COL_elapsed, true },
-	{ "control", COL_control, true },
+	{ "control", COL_control, false },
 	{ "checksum", COL_checksum, true },
 	{ "g_invlpg", COL_flush_guest_invlpg, false },
 	{ "g_cr3", COL_flush_guest_cr3, false },

@@ -38,10 +38,29 @@ struct counter {
 };
 
 static const char *const columns[] = {
-	"region", "ticks", "walks", "walk_refs_guest", "walk_refs_nested", "refs_per_walk",
-	"guest_pml4e", "guest_pdpte", "guest_pde", "guest_pte", "nested_pml4e", "nested_pdpte",
-	"nested_pde", "nested_pte", "flag_writes_guest", "flag_writes_nested", "walks_faulted",
-	"data_reads", "data_writes", "exits", "host_walks", "host_walk_refs", "kind",
+	"region",
+	"ticks",
+	"walks",
+	"walk_refs_guest",
+	"walk_refs_nested",
+	"refs_per_walk",
+	"guest_pml4e",
+	"guest_pdpte",
+	"guest_pde",
+	"guest_pte",
+	"nested_pml4e",
+	"nested_pdpte",
+	"nested_pde",
+	"nested_pte",
+	"flag_writes_guest",
+	"flag_writes_nested",
+	"walks_faulted",
+	"data_reads",
+	"data_writes",
+	"exits",
+	"host_walks",
+	"host_walk_refs",
+	"kind",
 };
 
 static uint64_t sum_refs(const struct tally *tally, bool nested)

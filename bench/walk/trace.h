@@ -21,14 +21,14 @@
 #include <stdio.h>
 
 enum line_kind {
-	LINE_OTHER,	 /* a bitmap, an MSR area: nobody's walk */
-	LINE_LINEAR,	 /* an access by linear address: what walks are for */
-	LINE_PHYSICAL,	 /* an access without translation: the second half of read-modify-write */
-	LINE_ENTRY,	 /* an entry of a paging structure */
-	LINE_VMCS,	 /* a field of a VMCS */
-	LINE_BEGIN,	 /* a region begins */
-	LINE_END,	 /* a region ends */
-	LINE_UNKNOWN,	 /* not a line of a trace */
+	LINE_OTHER,    /* a bitmap, an MSR area: nobody's walk */
+	LINE_LINEAR,   /* an access by linear address: what walks are for */
+	LINE_PHYSICAL, /* an access without translation: the second half of read-modify-write */
+	LINE_ENTRY,    /* an entry of a paging structure */
+	LINE_VMCS,     /* a field of a VMCS */
+	LINE_BEGIN,    /* a region begins */
+	LINE_END,      /* a region ends */
+	LINE_UNKNOWN,  /* not a line of a trace */
 };
 
 /**
