@@ -90,4 +90,7 @@
 #define GUEST_LOAD_ADDRESS 0x1000000
 #define GUEST_MIN_RAM_MIB  32
 
+/* Where the window of the GTT device is, in VMs that have one (hv/gtt/gtt_abi.h). */
+#define GUEST_GTT_BASE 0xd0000000ul
+
 #endif

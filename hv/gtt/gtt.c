@@ -48,6 +48,8 @@ enum verdict gtt_translate(struct gtt *g, u64 entry, u64 *shadow, struct paging_
 	enum verdict v;
 	u64 host;
 
+	if (likely(gtt_translate_near(g, entry, shadow)))
+		return VERDICT_RETRY;
 	*shadow = 0;
 	if (!(entry & GTT_PRESENT))
 		return VERDICT_RETRY;
@@ -66,6 +68,7 @@ enum verdict gtt_translate(struct gtt *g, u64 entry, u64 *shadow, struct paging_
 			*shadow = (host & GMEM_HPA) | (entry & (GTT_PRESENT | GTT_WRITABLE));
 		else
 			*shadow = REFUSED(GTT_UNPINNABLE);
+		g->near = slot;
 	}
 	return VERDICT_RETRY;
 }
@@ -398,6 +401,7 @@ void gtt_memory_changes(struct gtt *g)
 {
 	u32 i;
 
+	g->near = NULL;
 	for (i = 0; i < g->portions; i++) {
 		memset(g->portion[i].shadow, 0, PAGE_SIZE);
 		g->portion[i].stale = true;

@@ -104,6 +104,7 @@ struct gtt {
 	u32 portions;
 	struct gtt_portion *portion;
 	struct gtt_portion *oldest, *newest; /* open ones */
+	const struct gmem_slot *near;	     /* guest memory that an entry led to last */
 	u32 nr_open;
 
 	/* May change at any time. */
@@ -247,6 +248,25 @@ void gtt_memory_changes(struct gtt *g);
 u64 gtt_audit(struct gtt *g, char *text, size_t size);
 
 /* ---- between the device's own files ---- */
+
+/*
+ * gtt_translate() for what is usual: an entry that leads to a pinned frame of the same memory slot
+ * as the one before. False: ask gtt_translate().
+ */
+static inline bool gtt_translate_near(const struct gtt *g, u64 entry, u64 *shadow)
+{
+	const struct gmem_slot *slot = g->near;
+	u64 i, host;
+
+	if (!slot || (entry & (GTT_RESERVED | GTT_PRESENT)) != GTT_PRESENT)
+		return false;
+	i = (entry >> 12) - slot->base;
+	if (i >= slot->npages)
+		return false;
+	host = slot->host[i];
+	*shadow = (host & GMEM_HPA) | (entry & (GTT_PRESENT | GTT_WRITABLE));
+	return host;
+}
 
 void gtt_portion_open(struct gtt *g, struct gtt_portion *p);
 void gtt_portion_close(struct gtt *g, struct gtt_portion *p);

@@ -82,7 +82,7 @@ static enum verdict reach(struct gtt *g, u64 at, bool write, u64 **word, struct 
 	*word = NULL;
 	if (g->policy->shadow) {
 		shadow = p->shadow[i];
-	} else {
+	} else if (!gtt_translate_near(g, READ_ONCE(p->table[i]), &shadow)) {
 		v = gtt_translate(g, READ_ONCE(p->table[i]), &shadow, res);
 		if (v != VERDICT_RETRY)
 			return v;
