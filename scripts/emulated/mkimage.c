@@ -577,9 +577,9 @@ static uint64_t parse_memory(const char *text)
 	char *end;
 	unsigned long mib = strtoul(text, &end, 10);
 
-	/* Device memory begins at 3 GiB, and the image has to fit below. */
-	if (!*text || *end || mib < 300 || mib > 3072)
-		die("--mem %s: say a number of MiB from 300 to 3072", text);
+	/* Bochs has 2 GiB at most, and the image lies at 256 MiB. */
+	if (!*text || *end || mib < 300 || mib > 2048)
+		die("--mem %s: say a number of MiB from 300 to 2048", text);
 	return mib * MIB;
 }
 

@@ -220,12 +220,12 @@ static void show_console(void)
 		fprintf(stderr, "    %s\n", kept[i % KEPT_LINES]);
 }
 
-/* Bochs's own last words, for when the machine stops by itself. */
-static void show_bochs_log(void)
+/* Bochs's own last words, for when the machine stops by itself: the panics and errors of a log. */
+static void show_bochs_log(const char *path)
 {
 	char line[512], last[4][512] = { "" };
 	unsigned long count = 0;
-	FILE *file = fopen("bochs.log", "re");
+	FILE *file = fopen(path, "re");
 
 	if (!file)
 		return;
@@ -235,7 +235,7 @@ static void show_bochs_log(void)
 	fclose(file);
 	if (!count)
 		return;
-	say("the last errors in Bochs's log:");
+	say("the last errors that Bochs reports:");
 	for (unsigned long i = count > 4 ? count - 4 : 0; i < count; i++)
 		fprintf(stderr, "    %s", last[i % 4]);
 }
@@ -519,7 +519,8 @@ static int conclude(int bochs_status)
 	else
 		say("the emulated machine stopped without a status");
 	show_console();
-	show_bochs_log();
+	show_bochs_log("bochs.log"); /* what happened in the machine */
+	show_bochs_log("bochs.err"); /* what is wrong with its configuration */
 	return STATUS_STOPPED;
 }
 

@@ -53,7 +53,7 @@ check "an unknown option is refused" ends_with 125
 run --model pdp11 -- true
 check "an unknown model is refused" complains "Bochs does not know it"
 run --mem 64 -- true
-check "too little memory is refused" complains "300 to 3072"
+check "too little memory is refused" complains "300 to 2048"
 run
 check "a missing command is refused" complains "no command"
 run --bare "$0"
