@@ -129,8 +129,8 @@ void cmdline_check(void);
 
 /* ---- the machine and the kernel's own options (main.c) ---- */
 
-/**
- * struct cpu - what CPUID offers and which of it is on
+/*
+ * What CPUID offers and which of it is on
  */
 struct cpu {
 	bool pcid;    /* CPUID has it */
@@ -159,8 +159,8 @@ int guest_main(void);
 
 /* ---- counts (tlb.c) ---- */
 
-/**
- * struct counts - what the guest itself did, to be compared with what the hypervisor saw
+/*
+ * What the guest itself did, to be compared with what the hypervisor saw
  */
 struct counts {
 	u64 invlpg;	/* INVLPG executed */
@@ -265,8 +265,8 @@ void copy_page(u64 to, u64 from);
 #define VECTOR_GP 13
 #define VECTOR_PF 14
 
-/**
- * struct region - a range of a process's addresses
+/*
+ * A range of a process's addresses
  */
 struct region {
 	u64 start, end;
@@ -278,8 +278,8 @@ struct region {
 
 #define MM_REGIONS 24
 
-/**
- * struct mm - an address space
+/*
+ * An address space
  */
 struct mm {
 	u64 root; /* physical address of the PML4 */
@@ -488,8 +488,8 @@ extern bool mm_fresh_frames;
 
 /* ---- exceptions (trap.c) ---- */
 
-/**
- * struct regs - the frame of a trap, in the order entry.S pushes it
+/*
+ * The frame of a trap, in the order entry.S pushes it
  */
 struct regs {
 	u64 r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
@@ -498,8 +498,8 @@ struct regs {
 
 _Static_assert(sizeof(struct regs) == REGS_SIZE, "entry.S and TSS.RSP0 rely on the frame's size");
 
-/**
- * struct fault - an exception that was caught
+/*
+ * An exception that was caught
  */
 struct fault {
 	int vector; /* -1: none */
@@ -532,10 +532,8 @@ int probe_exec(u64 va);
  */
 void trap_set_gate(u32 vector, void (*handler)(void));
 
-/**
- * pf_hook - a workload's own page-fault handler
- *
- * Asked first for every #PF from ring 3. Returns true if the access may be retried.
+/*
+ * A workload's own page-fault handler. Asked first for every #PF from ring 3. Returns true if the access may be retried.
  */
 extern bool (*pf_hook)(struct regs *regs, u64 va);
 
@@ -543,8 +541,8 @@ extern bool (*pf_hook)(struct regs *regs, u64 va);
 
 enum proc_state { PROC_FREE, PROC_READY, PROC_RUNNING, PROC_WAITING, PROC_ZOMBIE };
 
-/**
- * struct proc - a process: its frame, its memory, its place in the family
+/*
+ * A process: its frame, its memory, its place in the family
  */
 struct proc {
 	struct regs regs; /* saved here by entry.S whenever it is not running */
@@ -607,14 +605,10 @@ enum user_access { USER_READ, USER_WRITE, USER_EXEC };
  */
 int user_probe(struct proc *p, enum user_access kind, u64 va);
 
-/**
- * sys_hook - a workload's own system call (SYS_HOOK)
- */
+/* A workload's own system call (SYS_HOOK). */
 extern u64 (*sys_hook)(u64 a, u64 b, u64 c);
 
-/**
- * exec_hook - what a new program finds mapped besides its text and stack
- */
+/* What a new program finds mapped besides its text and stack. */
 extern void (*exec_hook)(struct mm *mm);
 
 /* System calls, for user code. */

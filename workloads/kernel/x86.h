@@ -86,7 +86,7 @@ static inline u64 rdmsr(u32 msr)
 
 static inline void wrmsr(u32 msr, u64 value)
 {
-	asm volatile("wrmsr" : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)));
+	asm volatile("wrmsr" : : "c"(msr), "a"((u32)(value & 0xffffffff)), "d"((u32)(value >> 32)));
 }
 
 static inline u64 read_cr0(void)
