@@ -24,6 +24,11 @@ $(B)/tests/model: tests/model/main.c $(MODEL_SRC) $(MODEL_HDR) $(PURE_SRC) $(PUR
 $(B)/tests/insn: tests/insn/insn.c $(PURE_SRC) $(PURE_HDR) | $(B)/tests
 	$(CC) $(TEST_CFLAGS) -I$(PURE) -o $@ tests/insn/insn.c $(PURE_SRC)
 
+# Static: it runs on the emulated host, which has no C library.
+TEST_PROGRAMS += $(B)/tests/ioctls
+$(B)/tests/ioctls: tests/host/ioctls.c | $(B)/tests
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -static -pthread -o $@ $<
+
 # libFuzzer comes with clang.
 $(B)/tests/model-fuzz: tests/model/fuzz.c $(MODEL_SRC) $(MODEL_HDR) $(PURE_SRC) $(PURE_HDR) | $(B)/tests
 	clang $(TEST_CFLAGS) -fsanitize=fuzzer -I$(PURE) -o $@ tests/model/fuzz.c $(MODEL_SRC) \
@@ -40,4 +45,4 @@ fuzz-brief: $(B)/tests/model-fuzz
 	$(B)/tests/model-fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=2048 -len_control=20 \
 		-artifact_prefix=$(B)/tests/ -print_final_stats=0 -verbosity=0 $(B)/tests/corpus
 
-include tests/gtt/build.mk
+include tests/guest/build.mk tests/gtt/build.mk

@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Bad parameters, images, guests and programs on the emulated host; machines without usable VT-x.
+cd "$(dirname "$0")/.." || exit 1
+. tests/tap.sh
+make -s --no-print-directory "${B:-build}/tests/ioctls" || {
+	echo "Bail out! tests/host/ioctls.c does not build"
+	exit 1
+}
+on_host "bad input" --timeout 280 -- sh tests/host/badinput.sh
+on_host "no VT-x" --model ryzen --timeout 60 -- sh tests/host/novtx.sh absent
+on_host "KVM holds VT-x" --kvm ept=1 --timeout 90 -- sh tests/host/novtx.sh kvm
+
+# Said before an hour of running: a results folder that cannot be written.
+tests=$((tests + 1))
+dir=$(mktemp -d) || exit 1
+: >"$dir/file"
+if HOST=emulated RESULTS_DIR="$dir/file/results" bench/run >"$dir/out" 2>&1; then
+	echo "not ok $tests - an unwritable results folder"
+elif grep -q "results" "$dir/out" && [ "$(wc -l <"$dir/out")" -lt 12 ]; then
+	echo "ok $tests - an unwritable results folder is refused at once"
+else
+	echo "not ok $tests - an unwritable results folder is refused at once"
+	sed 's/^/# /' "$dir/out" | head -n 10
+fi
+rm -rf "$dir"
+plan
