@@ -33,16 +33,16 @@ struct file;
 struct gtt_dev;
 
 struct vm {
-	struct kref ref; /* one for each of its file descriptors */
+	struct kref ref;       /* one for each of its file descriptors */
 	struct list_head link; /* in the list of all VMs */
 	unsigned int id;
 	const struct paging_ops *want; /* the mode it shall be in; vm_switch_mode() */
-	struct mm_struct *mm; /* only this process's threads may use the VM */
+	struct mm_struct *mm;	       /* only this process's threads may use the VM */
 	struct mutex lock;
 	atomic_t waiters; /* who wants lock; the vCPU steps aside while there is any */
 	struct gmem mem;
 	struct paging pg;
-	struct vcpu *vcpu; /* the only one; freed with the VM */
+	struct vcpu *vcpu;   /* the only one; freed with the VM */
 	struct gtt_dev *gtt; /* NULL: this VM has none */
 	struct counters count;
 	u64 by_reason[PENUMBRA_MAX_EXIT_REASONS]; /* VM exits by the vendor's reason number */
@@ -149,8 +149,8 @@ void vcpu_forget_exit(struct vcpu *v);
 /* Should the burst end? Set together with an interrupt for this CPU, always. */
 static inline bool vcpu_host_wants_cpu(const struct vcpu *v)
 {
-	return need_resched() || signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME) ||
-	       atomic_read(&v->vm->waiters) || READ_ONCE(v->vm->want) != v->vm->pg.ops;
+	return need_resched() || signal_pending(current) || atomic_read(&v->vm->waiters) ||
+	       READ_ONCE(v->vm->want) != v->vm->pg.ops;
 }
 
 /* state.c */

@@ -139,6 +139,8 @@ void cpu_vcpu_setup(struct vcpu *v)
 	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, 0);
 	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, 0);
 	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
+	if (vmx_config.slice)
+		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, vmx_config.slice);
 	vmcs_write64(MSR_BITMAP, __pa(vmx_msr_bitmap));
 	vmcs_write64(VMCS_LINK_POINTER, ~0ULL);
 	if (v->hw.vpid)
@@ -400,7 +402,7 @@ void cpu_burst_end(struct vcpu *v)
 }
 
 /**
- * cpu_let_interrupts() - let the host take the interrupt that made the guest exit
+ * cpu_let_interrupts() - let the host take the interrupts that made the guest exit
  * @v: the vCPU, inside a burst
  *
  * Return: false when VMX was switched off meanwhile: the burst must end.
@@ -415,6 +417,8 @@ bool cpu_let_interrupts(struct vcpu *v)
 	native_write_cr2(cr2);
 	if (unlikely(this_cpu_read(vmx_cpu.current_vcpu) != v))
 		return false;
+	if (v->hw.reason == EXIT_REASON_PREEMPTION_TIMER)
+		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, vmx_config.slice);
 	host_control_registers(v);
 	return true;
 }

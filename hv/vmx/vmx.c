@@ -19,6 +19,7 @@
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/perf_event.h>
+#include <asm/tsc.h>
 #include <asm/tlbflush.h>
 
 #include "../cpu.h"
@@ -134,6 +135,28 @@ static void probe_nested_and_tags(void)
 		(vpid & (VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT | VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT));
 }
 
+/*
+ * The VMX-preemption timer ends a guest's time slice. External interrupts do that as well, and on
+ * silicon they always come first; but an emulated CPU may hold them back while the guest runs with
+ * interrupts off (Bochs 2.7 does), and then nothing would ever stop a guest that makes no exit.
+ * The timer counts guest time only, and an entry or exit costs nothing more for it.
+ */
+#define SLICE_MS 1u
+
+static void choose_slice(void)
+{
+	u32 low, high;
+
+	if ((vmx_config.pin & PIN_BASED_VMX_PREEMPTION_TIMER) &&
+	    (vmx_config.exit & VM_EXIT_SAVE_VMX_PREEMPTION_TIMER)) {
+		rdmsr(MSR_IA32_VMX_MISC, low, high);
+		vmx_config.slice = max((tsc_khz * SLICE_MS) >> (low & 31), 1u);
+	} else {
+		vmx_config.pin &= ~PIN_BASED_VMX_PREEMPTION_TIMER;
+		vmx_config.exit &= ~VM_EXIT_SAVE_VMX_PREEMPTION_TIMER;
+	}
+}
+
 static int probe_controls(void)
 {
 	u32 low, high, offset;
@@ -149,8 +172,8 @@ static int probe_controls(void)
 	/* The "true" MSRs tell which bits of the default-1 class may be zero. */
 	offset = high & BIT(55 - 32) ? MSR_IA32_VMX_TRUE_PINBASED_CTLS - MSR_IA32_VMX_PINBASED_CTLS
 				     : 0;
-	err = choose("pin-based", MSR_IA32_VMX_PINBASED_CTLS + offset, pin_needed, 0,
-		     &vmx_config.pin);
+	err = choose("pin-based", MSR_IA32_VMX_PINBASED_CTLS + offset, pin_needed,
+		     PIN_BASED_VMX_PREEMPTION_TIMER, &vmx_config.pin);
 	if (err)
 		return err;
 	err = choose("processor-based", MSR_IA32_VMX_PROCBASED_CTLS + offset, primary_needed,
@@ -164,9 +187,11 @@ static int probe_controls(void)
 	rdmsr(MSR_IA32_VMX_MISC, low, high);
 	vmx_config.cr3_targets = min((low >> 16) & 0x1ff, (u32)ROOT_TARGETS);
 	err = choose("exit", MSR_IA32_VMX_EXIT_CTLS + offset, exit_needed,
-		     VM_EXIT_SAVE_DEBUG_CONTROLS, &vmx_config.exit);
+		     VM_EXIT_SAVE_DEBUG_CONTROLS | VM_EXIT_SAVE_VMX_PREEMPTION_TIMER,
+		     &vmx_config.exit);
 	if (err)
 		return err;
+	choose_slice();
 	err = choose("entry", MSR_IA32_VMX_ENTRY_CTLS + offset, entry_needed,
 		     VM_ENTRY_LOAD_DEBUG_CONTROLS, &vmx_config.entry);
 	if (err)

@@ -42,6 +42,7 @@ struct vmx_vcpu {
 struct vmx_config {
 	u32 revision;
 	u32 pin, primary, secondary, exit, entry;
+	u32 slice; /* guest time until the preemption timer ends it, in its ticks; 0: no timer */
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	bool invept_context;
 	bool invvpid_address, invvpid_context;
