@@ -10,7 +10,7 @@ make -s --no-print-directory "$B/tests/model" || {
 	exit 1
 }
 model=$B/tests/model
-steps=${MODEL_STEPS:-100000}
+steps=${MODEL_STEPS:-50000}
 seed=${MODEL_SEED:-1}
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -19,6 +19,9 @@ shadow_cfgs='vpid=1
 vpid=0
 budget=16
 budget=1000,host=0
+calm=1,budget=500
+calm=1,budget=500,host=0
+calm=1,big=1
 mtf=0
 mtf=0,vpid=0,budget=32,shadow=1
 shadow=1,budget=200
@@ -30,6 +33,7 @@ switch=1
 share=1
 share=1,mtf=0,budget=200,host=0'
 ept_cfgs='vpid=1
+calm=1
 vpid=0
 ept=1
 ept=2,ept_ad=0,big=1

@@ -216,7 +216,10 @@ struct made {
 	unsigned int len;
 	unsigned int two_byte, opcode;
 	u8 modrm, rex;
-	u8 operand; /* bytes */
+	u8 operand;    /* bytes */
+	bool plain;    /* nothing about it is unusual: must not be left to a window */
+	bool listed;   /* its opcode is of must_know[] */
+	bool uses_rax; /* to aim */
 	u64 ea;
 };
 
@@ -259,6 +262,14 @@ static unsigned int imm_bytes(unsigned int two, unsigned int op, unsigned int op
 	if (op == 0x81 || op == 0xc7 || op == 0x69)
 		return operand < 4 ? operand : 4;
 	return 0;
+}
+
+static bool may_lock(unsigned int two, unsigned int op)
+{
+	if (two)
+		return op == 0xb0 || op == 0xb1 || op == 0xba || op == 0xc0 || op == 0xc1;
+	return op < 0x34 || op == 0x80 || op == 0x81 || op == 0x83 || op == 0x86 || op == 0x87 ||
+	       op >= 0xf6;
 }
 
 /* The opcodes that must be known, with the group's /digit or 8 for any register. */
@@ -341,7 +352,7 @@ static bool make(struct made *m, struct emu_regs *regs, u64 target, u64 fs_base)
 	static const u8 legacy[] = { 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26,
 				     0x2e, 0x36, 0x3e, 0x64, 0x65 };
 	unsigned int pick = rnd(100), digit = 8, n, imm;
-	bool opsize = false, addrsize = false;
+	bool opsize = false, addrsize = false, lock = false, rep = false;
 	u64 seg = 0, ea = 0;
 	int base = -1, index = -1;
 
@@ -366,6 +377,8 @@ static bool make(struct made *m, struct emu_regs *regs, u64 target, u64 fs_base)
 		put(m, p, 1);
 		opsize |= p == 0x66;
 		addrsize |= p == 0x67;
+		lock |= p == 0xf0;
+		rep |= p == 0xf2 || p == 0xf3;
 		if (p == 0x64)
 			seg = fs_base;
 		if (p == 0x65)
@@ -376,8 +389,15 @@ static bool make(struct made *m, struct emu_regs *regs, u64 target, u64 fs_base)
 		put(m, m->rex, 1);
 	}
 	m->operand = is_byte_op(m->two_byte, m->opcode) ? 1 : m->rex & 8 ? 8 : opsize ? 2 : 4;
-	if (m->two_byte)
+	m->listed = pick < 85;
+	m->plain = m->listed && !rep && (!lock || may_lock(m->two_byte, m->opcode)) &&
+		   (target & 7) + m->operand <= 8;
+	if (m->two_byte) {
 		put(m, 0x0f, 1);
+		m->plain &= m->opcode != 0xc3 || !opsize; /* MOVNTI */
+	} else if (m->opcode == 0xaa || m->opcode == 0xab) {
+		m->plain &= !addrsize;
+	}
 	put(m, m->opcode, 1);
 
 	if (!m->two_byte && m->opcode >= 0xa0 && m->opcode <= 0xa3) {
@@ -460,6 +480,7 @@ static bool make(struct made *m, struct emu_regs *regs, u64 target, u64 fs_base)
 		ea += seg;
 	}
 	m->ea = ea;
+	m->uses_rax = !base || !index;
 	put(m, rnd64(), imm);
 	/* An operand in the address too: XCHG and the like may change what aims. That is fine. */
 	return m->len <= INSN_MAX && ea == target;
@@ -568,10 +589,9 @@ static void one(u64 fs_base)
 	}
 	/* Equal operands make CMPXCHG succeed. */
 	fill_scratch();
-	if (m.two_byte && (m.opcode | 1) == 0xb1 && rnd(2))
+	if (m.two_byte && (m.opcode | 1) == 0xb1 && !m.uses_rax && rnd(2))
 		memcpy(&start.gpr[0], (void *)(target & ~7UL), 8);
 	place(&m, start.rip);
-	/* RAX may have been what aims: then the address moved. */
 	gpa = target - SCRATCH + (G_SCRATCH << 12);
 
 	cpu = emu = start;
@@ -588,20 +608,26 @@ static void one(u64 fs_base)
 			emulate_finish_read(&emu, &access, value);
 			sig = run_native(&cpu);
 			if (sig != SIGTRAP) {
-				/* A load elsewhere than we aimed at. */
+				if (m.listed)
+					show(&m, "load: the CPU refuses it");
 				return;
 			}
 			loads++;
+			m.plain = false;
 			note_known(&m);
 			if (!same_regs(&m, &cpu, &emu)) {
 				show(&m, "load: CPU and emulation differ");
 				show_regs(&cpu, &emu);
 			}
 		}
+		if (m.plain)
+			show(&m, "a plain instruction was refused");
 		return;
 	}
 	done++;
 	note_known(&m);
+	if ((target & 7) + m.operand > 8)
+		show(&m, "emulated, though it crosses its 8-byte word");
 	sig = run_native(&cpu);
 	if (sig != SIGTRAP) {
 		show(&m, "emulated, but the CPU refuses it");

@@ -476,11 +476,8 @@ static void come_back(void)
 		enter_guest();
 }
 
-void guest_invlpg(gva_t gva)
+static void invlpg(gva_t gva)
 {
-	enter_guest();
-	if (stopped)
-		return;
 	hist_flush_addr(gva, cur_pcid(), true);
 	if (nested()) {
 		cpu_invlpg(gva);
@@ -488,7 +485,29 @@ void guest_invlpg(gva_t gva)
 	}
 	leave_guest(NULL);
 	pg.ops->invlpg(&pv, gva);
-	come_back();
+	pool_sync();
+}
+
+void guest_invlpg(gva_t gva)
+{
+	enter_guest();
+	if (stopped)
+		return;
+	invlpg(gva);
+	if (!nested())
+		come_back();
+}
+
+/* Two before the next VM entry: the hypervisor may emulate more than one instruction in an exit. */
+void guest_invlpg_two(gva_t first, gva_t second)
+{
+	enter_guest();
+	if (stopped)
+		return;
+	invlpg(first);
+	invlpg(second);
+	if (!nested())
+		come_back();
 }
 
 void guest_invpcid(enum invpcid_type type, u16 pcid, gva_t gva)

@@ -223,6 +223,7 @@ void guest_speculate(gva_t gva);
 bool insn(const struct part *part, int n); /* true: it went through */
 bool guest_store(gva_t gva, const void *data, unsigned int len, unsigned int access);
 void guest_invlpg(gva_t gva);
+void guest_invlpg_two(gva_t first, gva_t second);
 void guest_invpcid(enum invpcid_type type, u16 pcid, gva_t gva);
 void guest_cr3(u64 value);
 void guest_share(gpa_t gpa);

@@ -531,6 +531,30 @@ static void op_map(void)
 	access_at(gva, any_access());
 }
 
+/* Two addresses that the CPU has cached lose their pages; both are flushed in one exit. */
+static void op_two_flushes(void)
+{
+	gva_t gva[2] = { any_gva(), any_gva() };
+	struct ref r;
+	int i;
+
+	for (i = 0; i < 2 && !stopped; i++) {
+		cpu_random_cached(&gva[i]);
+		ref_walk(gva[i], 0, &r);
+		if (r.present)
+			store_entry(r.entry[r.n - 1], choose(2)
+							      ? 0
+							      : (r.val[r.n - 1] & ~0xffffff000ULL) |
+									data_frame() << 12);
+	}
+	if (stopped)
+		return;
+	trace("invlpg %llx and %llx", (unsigned long long)gva[0], (unsigned long long)gva[1]);
+	guest_invlpg_two(gva[0], gva[1]);
+	for (i = 0; i < 2 && !stopped; i++)
+		access_at(gva[i], any_access());
+}
+
 /* An instruction with several accesses: a push from memory, a string move, a store across pages. */
 static void op_complex(void)
 {
@@ -544,6 +568,8 @@ static void op_complex(void)
 
 		memcpy(bytes[i], &val, 8);
 		part[i].gva = any_gva();
+		if (i && choose(3) == 0) /* near the first */
+			part[i].gva = part[0].gva ^ choose(512) << 12;
 		if (choose(3) == 0)
 			part[i].gva = (part[i].gva | 0xfff) - choose(7);
 		part[i].access = access | (i || choose(2) ? AC_W : 0);
@@ -614,12 +640,6 @@ static void op_flush(void)
 			guest_invpcid(INVPCID_ALL_GLOBAL, 0, 0);
 		}
 		break;
-	case 3:
-		/* Two in a row. */
-		trace("invlpg %llx", (unsigned long long)gva);
-		guest_invlpg(gva);
-		gva = any_gva();
-		/* fall through */
 	default:
 		trace("invlpg %llx", (unsigned long long)gva);
 		guest_invlpg(gva);
@@ -778,6 +798,8 @@ void ops_step(void)
 		op_complex();
 	else if (which < 74 && !set.calm)
 		op_reuse();
+	else if (which < 75)
+		op_two_flushes();
 	else if (which < 81)
 		op_flush();
 	else if (which < 86 || (set.shares && which < 96 && which > 91))
