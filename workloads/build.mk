@@ -13,7 +13,8 @@ CC ?= gcc
 GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pie -mcmodel=small -mno-red-zone \
 	-mgeneral-regs-only -mno-sse -mno-mmx -mno-80387 -fno-stack-protector \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fcf-protection=none \
-	-fno-strict-aliasing -fno-tree-loop-distribute-patterns -fno-jump-tables -ffile-prefix-map=$(CURDIR)/= \
+	-fno-strict-aliasing -fno-tree-loop-distribute-patterns -fno-jump-tables \
+	-ffile-prefix-map=$(CURDIR)/= \
 	-Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wundef \
 	-Iworkloads
 GUEST_ASFLAGS := -Iworkloads/kernel -Wa,--fatal-warnings

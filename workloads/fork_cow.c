@@ -28,7 +28,7 @@ static always_inline bool chosen(u64 i, u64 percent)
 	return (i + 1) * percent / 100 != i * percent / 100;
 }
 
-/* What the child does: write some pages, read all, and see its own writes on top of the parent's. */
+/* What the child does: write some pages, read all, and see its own writes over the parent's. */
 static user_code u64 child(u64 base, u64 many, u64 step, u64 percent, u64 round)
 {
 	u64 total = 0;

@@ -86,6 +86,19 @@ static void one_frame(u64 frame)
 	sum = mix64(sum, to->result[encoded]);
 }
 
+/* Other frames everywhere, so that each repetition changes every entry that it writes. */
+static void prepare(void)
+{
+	for (u64 t = 0; t < threads; t++) {
+		gtt_map_pool(surface[t][0], pages, &sources, 7 + t);
+		gtt_map_pool(surface[t][1], pages, &decoded, 7 + t);
+		gtt_map_pool(surface[t][2], scaled, &smaller, 7 + t);
+		for (u64 s = 3; s < surfaces; s++)
+			gtt_map_pool(surface[t][s], pages, &sources, 7 + t + s);
+	}
+	gtt_submit(&stream[0]);
+}
+
 static void body(u64 ops)
 {
 	sum = 0;
@@ -118,6 +131,7 @@ WORKLOAD(gmedia) = {
 	.ops = 8,
 	.ops_max = 1000000,
 	.setup = setup,
+	.prepare = prepare,
 	.body = body,
 	.check = check,
 };

@@ -112,6 +112,41 @@ void gtt_submit(struct gtt_stream *s)
 	s->batch->count = 0;
 }
 
+u64 gtt_ring(u64 value)
+{
+	u64 status;
+
+	regs[GTT_REG_DOORBELL / 8] = value;
+	submitted++;
+	do
+		status = reg(GTT_REG_STATUS);
+	while (status & GTT_BUSY);
+	return status;
+}
+
+u64 gtt_try(struct gtt_stream *s)
+{
+	u64 status = gtt_ring(s->batch_page * PAGE_SIZE);
+	u64 fence = submitted | (status ? GTT_FENCE_ERROR : 0);
+
+	if (s->result[FENCE] != fence || reg(GTT_REG_FENCE) != submitted)
+		die(GUEST_STATUS_FAILED,
+		    "submission %lu: status %lu, but fence 0x%lx, register %lu", submitted, status,
+		    s->result[FENCE], reg(GTT_REG_FENCE));
+	s->batch->count = 0;
+	return status;
+}
+
+u64 gtt_where(void)
+{
+	return reg(GTT_REG_WHERE);
+}
+
+u64 gtt_entries(void)
+{
+	return entries;
+}
+
 void gtt_pool_make(struct gtt_pool *pool, u64 n, u64 bytes)
 {
 	pool->n = n;

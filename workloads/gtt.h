@@ -72,6 +72,19 @@ void gtt_copy(struct gtt_stream *s, u64 from, u64 to, u64 pages, u64 bytes);
 void gtt_submit(struct gtt_stream *s);
 
 /**
+ * gtt_try() - gtt_submit() that hands back what went wrong
+ * @s: the stream
+ *
+ * Return: enum gtt_status.
+ */
+u64 gtt_try(struct gtt_stream *s);
+
+/* The same for any value of the doorbell; what gtt_try()'s status is about; size of the table. */
+u64 gtt_ring(u64 value);
+u64 gtt_where(void);
+u64 gtt_entries(void);
+
+/**
  * struct gtt_pool - frames with content, and the sum of each
  */
 struct gtt_pool {

@@ -151,7 +151,7 @@ static void prepare(void)
 	mm_map_now(driver->mm, USER_HEAP, DRIVER_PAGES * PAGE_SIZE);
 }
 
-/* What one process alone works out must be what all the processes did; and nobody wrote the file. */
+/* One process alone must work out what all the processes did; and nobody wrote the file. */
 static bool check(u64 ops, u64 *checksum)
 {
 	u64 jobs = sum, *words = (u64 *)file;

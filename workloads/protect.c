@@ -20,7 +20,7 @@ static const struct param params[] = {
 	{},
 };
 
-/* Cycle c writes `many` pages from a place that moves, each twice, the second time without fault. */
+/* Cycle c writes `many` pages from a place that moves, each twice; the second is free. */
 static user_code void mutator(u64 base, u64 all_many, u64 cycles)
 {
 	u64 all = all_many >> 32, many = all_many & 0xffffffff;

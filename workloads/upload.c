@@ -32,6 +32,14 @@ static void setup(void)
 	first = gtt_space(ring);
 }
 
+/* Other frames everywhere, so that each repetition changes every entry that it writes. */
+static void prepare(void)
+{
+	for (u64 i = 0; i < ring; i++)
+		gtt_map(first + i, pool.frame[(i * 5 + 1) % pool.n]);
+	gtt_submit(&stream);
+}
+
 static void body(u64 ops)
 {
 	sum = 0;
@@ -65,6 +73,7 @@ WORKLOAD(upload) = {
 	.ops = 64,
 	.ops_max = 1000000,
 	.setup = setup,
+	.prepare = prepare,
 	.body = body,
 	.check = check,
 };

@@ -67,6 +67,9 @@
 	.endm
 
 	.text
+/* Vectors 8, 10 to 14, 17, 21, 29, 30. */
+#define HAS_ERROR_CODE 0x60227d00
+
 /* One stub per vector, 16 bytes apart; those without an error code push a zero (SDM 3A, 6.13). */
 	.balign	16
 	.globl vector_stubs
@@ -74,9 +77,7 @@ vector_stubs:
 	vector = 0
 	.rept	32
 	.balign	16
-	.if	(vector == 8) || (vector == 10) || (vector == 11) || (vector == 12) || (vector == 13)
-	.elseif	(vector == 14) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30)
-	.else
+	.if	!((HAS_ERROR_CODE >> vector) & 1)
 	pushq	$0
 	.endif
 	pushq	$vector

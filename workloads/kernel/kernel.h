@@ -533,7 +533,8 @@ int probe_exec(u64 va);
 void trap_set_gate(u32 vector, void (*handler)(void));
 
 /*
- * A workload's own page-fault handler. Asked first for every #PF from ring 3. Returns true if the access may be retried.
+ * A workload's own page-fault handler. Asked first for every #PF from ring 3. Returns true if the
+ * access may be retried.
  */
 extern bool (*pf_hook)(struct regs *regs, u64 va);
 
