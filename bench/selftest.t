@@ -383,6 +383,31 @@ test_matrix() {
 	says 2 "must say what the rows are" "rows without their kind"
 }
 
+# ------------------------------------------------------------------------------ run
+
+test_run() {
+	run() {
+		env "$@" "$top/bench/run" >"$tmp/out" 2>"$tmp/err"
+		status=$?
+	}
+	run HOST=emulated RESULTS_DIR=/proc/penumbra
+	says 2 "cannot make the results folder" "a results folder that cannot be made"
+	: >"$tmp/file"
+	run HOST=emulated RESULTS_DIR="$tmp/file"
+	says 2 "cannot make" "a results folder that is a file"
+	run HOST=moon
+	says 2 "metal or emulated is expected" "an unknown host"
+	run ENGINES=xen
+	says 2 "penumbra and kvm are expected" "an unknown engine"
+	if grep -qw vmx /proc/cpuinfo; then
+		count=$((count + 1))
+		echo "ok $count # SKIP this machine has VT-x"
+	else
+		run HOST=metal
+		says 2 "no VT-x" "HOST=metal without VT-x"
+	fi
+}
+
 # ------------------------------------------------------------------------------ plots
 
 test_plots() {
@@ -425,5 +450,6 @@ test_options
 test_rows
 test_summary
 test_matrix
+test_run
 test_plots
 echo "1..$count"

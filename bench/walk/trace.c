@@ -401,11 +401,6 @@ int trace_read(struct trace *trace, int fd)
 
 /* ---- the page of a walk ---- */
 
-static unsigned int level_shift(unsigned int level)
-{
-	return 12 + 9 * (level - 1);
-}
-
 static uint64_t address_part(const struct walk_ref *ref)
 {
 	return (ref->phys >> 3 & 0x1ff) << level_shift(ref->level);

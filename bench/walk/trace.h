@@ -148,6 +148,15 @@ int trace_read(struct trace *trace, int fd);
 void trace_finish(struct trace *trace);
 
 /**
+ * level_shift() - log2 of what one entry covers
+ * @level: 1 PTE to 4 PML4E
+ */
+static inline unsigned int level_shift(unsigned int level)
+{
+	return 12 + 9 * (level - 1);
+}
+
+/**
  * walk_page() - what page a complete walk has found
  * @walk: the walk
  * @lin: its linear address; bits 63:48 as bit 47
