@@ -475,8 +475,12 @@ static bool make(struct made *m, struct emu_regs *regs, u64 target, u64 fs_base)
 		}
 		put(m, d, disp);
 		ea += d;
-		if (addrsize)
+		if (addrsize) {
 			ea = (u32)ea;
+			/* What 32 bits do not hold must not matter. */
+			if (base >= 0 && base != index)
+				regs->gpr[base] ^= (u64)rnd(~0u) << 32;
+		}
 		ea += seg;
 	}
 	m->ea = ea;

@@ -609,6 +609,119 @@ static u64 cr3_value(void)
 	return cr3;
 }
 
+/*
+ * Address spaces that keep their translations: away and back without a flush, and in between one
+ * entry of the old one changes, with the flush that names it or without.
+ */
+static void op_pcids(void)
+{
+	u64 home = arch_cr3, away;
+	struct ref r;
+	gva_t gva;
+
+	if (!(pv.cr4 & CR4_PCIDE)) {
+		if (arch_cr3 & 0xfff)
+			guest_cr3(arch_cr3 & ~0xfffULL);
+		if (!stopped)
+			guest_mode(pv.cr0, pv.cr4 | CR4_PCIDE, pv.efer);
+		return;
+	}
+	if (!cpu_random_cached(&gva))
+		return;
+	ref_walk(gva, 0, &r);
+	away = tables[choose(NR_ROOTS)].gfn << 12 | (choose(2) ? home & 0xfff : choose(3));
+	trace("cr3 %llx, keeping", (unsigned long long)away);
+	guest_cr3(away | BIT_ULL(63));
+	if (r.present && !stopped && choose(3))
+		store_entry(r.entry[r.n - 1 - (choose(4) ? 0 : (int)choose(r.n))],
+			    choose(2) ? 0 : any_entry(r.level));
+	if (stopped)
+		return;
+	switch (choose(4)) {
+	case 0:
+		trace("invpcid address %llx pcid %llx", (unsigned long long)gva,
+		      (unsigned long long)(home & 0xfff));
+		guest_invpcid(INVPCID_ADDR, home & 0xfff, gva);
+		break;
+	case 1:
+		gva ^= (u64)choose(512) << 12;
+		/* fall through */
+	case 2:
+		trace("invlpg %llx", (unsigned long long)gva);
+		guest_invlpg(gva);
+	}
+	if (!stopped && choose(2))
+		access_at(choose(2) ? gva : any_gva(), any_access());
+	if (stopped)
+		return;
+	trace("cr3 %llx, keeping", (unsigned long long)home);
+	guest_cr3(home | BIT_ULL(63));
+	if (!stopped)
+		access_at(choose(3) ? gva : any_gva(), any_access());
+}
+
+/* A table has a second mapping; that goes away, unflushed, and is written through once more. */
+static void op_stale_alias(void)
+{
+	const struct table *t = any_table();
+	u64 val = any_entry(t->level);
+	gva_t gva = any_gva(), used;
+	struct ref r;
+
+	ref_walk(gva, 0, &r);
+	if (r.outside || r.n != 4 || !ram_has(t->gfn))
+		return;
+	gva = (gva & ~0xfffULL) | any_index(t->level) * 8;
+	trace("table frame %llx gets an alias at %llx", (unsigned long long)t->gfn,
+	      (unsigned long long)gva);
+	store_entry(r.entry[3], t->gfn << 12 | E_P | E_W | E_U | E_A | E_D);
+	if (!stopped)
+		guest_store(gva, &val, 8, AC_AC);
+	if (!stopped)
+		store_entry(r.entry[3], 0);
+	val = any_entry(t->level);
+	if (!stopped && cpu_random_cached(&used))
+		access_at(used, any_access());
+	if (!stopped)
+		guest_store(gva, &val, 8, AC_AC);
+	if (stopped)
+		return;
+	if (choose(2))
+		guest_cr3(arch_cr3);
+	else
+		some_flush(any_gva());
+	if (!stopped && cpu_random_cached(&used))
+		access_at(used, any_access());
+}
+
+/* CR0.WP off, a large read-only user page, an instruction that reads one part and writes another. */
+static void op_large_read_only(void)
+{
+	static const gfn_t blocks[] = { RAM_B_BASE, RAM_B_BASE + 512, RAM_B_BASE + 1024 };
+	u64 val = chance64();
+	gva_t gva = any_gva() & ~7ULL;
+	struct part part[2];
+	struct ref r;
+
+	ref_walk(gva, 0, &r);
+	if (r.outside || r.n < 3)
+		return;
+	if (pv.cr0 & CR0_WP)
+		guest_mode(pv.cr0 & ~CR0_WP, pv.cr4, pv.efer);
+	if (!stopped)
+		store_entry(r.entry[2], blocks[choose(3)] << 12 | E_P | E_U | E_A | E_PS |
+						(choose(2) ? E_D : 0));
+	if (stopped)
+		return;
+	some_flush(gva);
+	part[0] = (struct part){ gva, AC_AC, 8, (u8 *)&val };
+	part[1] = (struct part){ gva ^ choose(512) << 12, AC_AC | AC_W, 8, (u8 *)&val };
+	trace("reads %llx and writes %llx", (unsigned long long)part[0].gva,
+	      (unsigned long long)part[1].gva);
+	if (!stopped)
+		insn(part, 2);
+}
+
 static void op_cr3(void)
 {
 	u64 cr3 = cr3_value();
@@ -771,6 +884,21 @@ static void restart(void)
 	machine_start();
 }
 
+/* Stories too long for chance to tell often enough. */
+static void op_directed(void)
+{
+	switch (choose(6)) {
+	case 0:
+		op_stale_alias();
+		break;
+	case 1:
+		op_large_read_only();
+		break;
+	default:
+		op_two_flushes();
+	}
+}
+
 /**
  * ops_step() - one operation
  */
@@ -799,9 +927,11 @@ void ops_step(void)
 	else if (which < 74 && !set.calm)
 		op_reuse();
 	else if (which < 75)
-		op_two_flushes();
-	else if (which < 81)
+		op_directed();
+	else if (which < 80)
 		op_flush();
+	else if (which < 81)
+		op_pcids();
 	else if (which < 86 || (set.shares && which < 96 && which > 91))
 		op_cr3();
 	else if (which < (set.calm && choose(8) ? 86 : 88))
