@@ -1,0 +1,135 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The page-walk model against the emulated CPU's own walker: with Bochs's TLBs and no other caches
+# it must arrive at the very walks and references that the trace of the same accesses has. Native,
+# KVM with and without EPT, and Penumbra in every mode; a pointer chase and random updates, 4 KiB
+# and 2 MiB pages. WALK_ENGINES and WALK_OPS choose less or more.
+cd "$(dirname "$0")/.." || exit 1
+B=${B:-build}
+engines=${WALK_ENGINES:-native kvm penumbra}
+ops=${WALK_OPS:-5000}
+module=$B/emulated/hv/penumbra.ko
+make -s --no-print-directory "$B/walkmodel" "$B/suite.elf" "$B/runner" || {
+	echo "Bail out! the programs do not build"
+	exit 1
+}
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+mkfifo "$dir/pipe"
+n=0
+failed=0
+
+# say DESCRIPTION FINE DETAIL
+say() {
+	n=$((n + 1))
+	if [ "$2" = yes ]; then
+		echo "ok $n - $1: $3"
+	else
+		failed=1
+		echo "not ok $n - $1: $3"
+	fi
+}
+
+# trace ARGUMENT...: the emulated host with these arguments; the model's verdicts to $dir/rows
+trace() {
+	"$B/walkmodel" --check --name trace "$dir/pipe" >"$dir/all" 2>"$dir/model.err" &
+	model=$!
+	scripts/emulated-host --timeout 170 --trace "$dir/pipe" "$@" >"$dir/out" 2>"$dir/err"
+	status=$?
+	wait "$model"
+	sed 1d "$dir/all" >"$dir/rows"
+	[ "$status" = 0 ] || sed 's/^/# /' "$dir/out" "$dir/err" "$dir/model.err"
+}
+
+# verdict LABEL ROW-NUMBER
+verdict() {
+	row=$(sed -n "$2p" "$dir/rows")
+	fine=no
+	case $row in
+	*,same) fine=yes ;;
+	esac
+	say "$1" "$fine" "$(echo "$row" | awk -F, '{
+		print "walks " $3 "=" $4 ", guest " $5 "=" $6 ", nested " $7 "=" $8 \
+			", not foreseen " $9 ", not made " $10 ", taken as shown " $11
+	}')"
+}
+
+workload() {
+	echo "workload=$1 size=16M ops=$ops page=$2 directmap=4k trace=1"
+}
+
+for engine in $engines; do
+	[ "$engine" = native ] || continue
+	for name in chase gups; do
+		for page in 4k 2m; do
+			trace --bare "$B/suite.elf" --append "$(workload $name $page)"
+			verdict "native, $name, $page" 1
+		done
+	done
+done
+
+for engine in $engines; do
+	case $engine in
+	kvm) modes='ept shadow' ;;
+	penumbra)
+		modes='ept shadow ssp hybrid'
+		[ -e "$module" ] || echo "# $module is not built: Penumbra is not tested"
+		[ -e "$module" ] || continue
+		;;
+	*) continue ;;
+	esac
+	for mode in $modes; do
+		for name in chase gups; do
+			for page in 4k 2m; do
+				# One with the small EPT pages is enough: they make long traces.
+				[ "$mode$name$page" = eptchase4k ] && echo "$engine $mode $name $page off"
+				echo "$engine $mode $name $page thp"
+			done
+		done
+	done
+done >"$dir/cases.all"
+grep '^#' "$dir/cases.all"
+grep -v '^#' "$dir/cases.all" >"$dir/cases"
+
+if [ -s "$dir/cases" ]; then
+	cat >"$dir/script" <<-END
+	now=
+	engine() {
+		[ "\$now" != "\$1 \$2" ] || return 0
+		case \$1 in
+		kvm)
+			rmmod penumbra 2>/dev/null
+			rmmod kvm_intel 2>/dev/null
+			ept=0
+			[ \$2 = shadow ] || ept=1
+			modprobe kvm_intel ept=\$ept || return 1
+			;;
+		penumbra)
+			rmmod kvm_intel 2>/dev/null
+			[ -d /sys/module/penumbra ] || insmod $module || return 1
+			echo \$2 >/sys/module/penumbra/parameters/paging_mode || return 1
+			;;
+		esac
+		now="\$1 \$2"
+	}
+	while read -r engine mode name page backing; do
+		engine \$engine \$mode || exit 1
+		$B/runner --device /dev/\$engine --kernel $B/suite.elf --mem 128 --timeout 60 \
+			--hugepages \$backing --append "workload=\$name size=16M ops=$ops \
+			page=\$page directmap=4k trace=1" </dev/null || exit 1
+		echo "@done \$engine \$mode \$name \$page \$backing"
+	done <<'CASES'
+	$(cat "$dir/cases")
+	CASES
+	END
+	trace -- sh -c "$(cat "$dir/script")"
+	[ "$status" = 0 ] && fine=yes || fine=no
+	say "every workload ran" "$fine" "status $status"
+	row=1
+	while read -r engine mode name page backing; do
+		verdict "$engine $mode, $name, $page, backing $backing" $row
+		row=$((row + 1))
+	done <"$dir/cases"
+fi
+echo "1..$n"
+exit $failed

@@ -1,0 +1,149 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Page-walk references of one missing load, counted from the emulated CPU's own walker: 4 natively
+# and under shadow paging, 24 for 4K pages on 4K EPT pages, 19 for 4K on 2M and for 2M on 4K. The
+# other combinations follow: a walk of g levels whose every pointer, and whose result, takes a
+# nested walk of e levels has (g + 1)(e + 1) - 1 references. The first write to a clean page adds a
+# write, not a reference.
+# WALK_ENGINES="native kvm penumbra" chooses; penumbra is skipped where the module is not built.
+cd "$(dirname "$0")/.." || exit 1
+B=${B:-build}
+engines=${WALK_ENGINES:-native kvm penumbra}
+module=$B/emulated/hv/penumbra.ko
+make -s --no-print-directory "$B/walkcount" "$B/walkprobe.elf" "$B/runner" || {
+	echo "Bail out! the programs do not build"
+	exit 1
+}
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+mkfifo "$dir/pipe"
+n=0
+failed=0
+
+# check DESCRIPTION GOT WANTED
+check() {
+	n=$((n + 1))
+	if [ "$2" = "$3" ]; then
+		echo "ok $n - $1: $3"
+	else
+		failed=1
+		echo "not ok $n - $1: got '$2', should be '$3'"
+	fi
+}
+
+# trace ARGUMENT...: the emulated host with these arguments; rows to $dir/rows, output to $dir/out
+trace() {
+	"$B/walkcount" --no-header "$dir/pipe" >"$dir/rows" 2>"$dir/count.err" &
+	counter=$!
+	scripts/emulated-host --timeout 170 --trace "$dir/pipe" "$@" >"$dir/out" 2>"$dir/err"
+	status=$?
+	wait "$counter" || status=99
+	[ "$status" = 0 ] || sed 's/^/# /' "$dir/out" "$dir/err" "$dir/count.err"
+}
+
+levels() {
+	case $1 in
+	4k) echo 4 ;;
+	2m) echo 3 ;;
+	1g) echo 2 ;;
+	esac
+}
+
+# check_case LABEL GUEST-PAGE EPT-PAGE ROW-NUMBER: rows of the load and of the first write
+check_case() {
+	label=$1 guest=$(levels "$2") nested=0
+	[ "$3" = none ] || nested=$(levels "$3")
+	# A shadow, or the bare machine, has one dimension: its page is the smaller of the two.
+	want="1,$guest,0"
+	[ "$nested" = 0 ] ||
+		want="1,$guest,$(((guest + 1) * (nested + 1) - 1 - guest))"
+	check "$label: walks, guest and nested references of a load" \
+		"$(sed -n "$4p" "$dir/rows" | cut -d, -f3-5)" "$want"
+}
+
+for engine in $engines; do
+	[ "$engine" = native ] || continue
+	for page in 4k 2m 1g; do
+		trace --bare "$B/walkprobe.elf" --append "page=$page"
+		check "native, $page: the probe ran" "$status" 0
+		check_case "native, $page" "$page" none 1
+		check "native, $page: first write: references, flags written" \
+			"$(sed -n 2p "$dir/rows" | cut -d, -f3-5,15)" "1,$(levels "$page"),0,1"
+	done
+done
+
+# The rest in one boot. Each line of "cases" is: engine mode guest-page backing.
+: >"$dir/cases"
+for engine in $engines; do
+	[ "$engine" = native ] && continue
+	if [ "$engine" = penumbra ] && [ ! -e "$module" ]; then
+		echo "# $module is not built: Penumbra is not tested"
+		continue
+	fi
+	modes='ept shadow'
+	[ "$engine" = kvm ] || modes='ept shadow ssp hybrid'
+	for mode in $modes; do
+		for backing in off thp 1G; do
+			for page in 4k 2m 1g; do
+				[ "$mode" = ept ] || [ "$backing$page" = off4k ] || continue
+				echo "$engine $mode $page $backing"
+			done
+		done
+	done
+done >"$dir/cases"
+
+if [ -s "$dir/cases" ]; then
+	cat >"$dir/script" <<-END
+	now=
+	# engine ENGINE MODE: load what is needed, unload what is not
+	engine() {
+		[ "\$now" != "\$1 \$2" ] || return 0
+		case \$1 in
+		kvm)
+			rmmod penumbra 2>/dev/null
+			rmmod kvm_intel 2>/dev/null
+			ept=0
+			[ \$2 = shadow ] || ept=1
+			modprobe kvm_intel ept=\$ept || return 1
+			;;
+		penumbra)
+			rmmod kvm_intel 2>/dev/null
+			[ -d /sys/module/penumbra ] || insmod $module || return 1
+			echo \$2 >/sys/module/penumbra/parameters/paging_mode || return 1
+			;;
+		esac
+		now="\$1 \$2"
+	}
+	while read -r engine mode page backing; do
+		engine \$engine \$mode || exit 1
+		mem=64
+		[ \$backing != 1G ] || mem=1024
+		$B/runner --device /dev/\$engine --kernel $B/walkprobe.elf --append page=\$page \
+			--mem \$mem --hugepages \$backing --timeout 60 </dev/null || exit 1
+		echo "@done \$engine \$mode \$page \$backing"
+	done <<'CASES'
+	$(cat "$dir/cases")
+	CASES
+	END
+	trace --mem 2048 --append 'hugepagesz=1G hugepages=1' -- sh -c "$(cat "$dir/script")"
+	check "all probes under a hypervisor ran" "$status" 0
+	check "each has two regions" "$(wc -l <"$dir/rows")" \
+		"$(($(wc -l <"$dir/cases") * 2))"
+	row=1
+	while read -r engine mode page backing; do
+		ept=none
+		if [ "$mode" = ept ]; then
+			case $backing in
+			off) ept=4k ;;
+			thp) ept=2m ;;
+			1G) ept=1g ;;
+			esac
+		fi
+		on=
+		[ "$ept" = none ] || on=" on $ept EPT pages"
+		check_case "$engine $mode, $page$on" "$page" "$ept" "$row"
+		row=$((row + 2))
+	done <"$dir/cases"
+fi
+echo "1..$n"
+exit $failed
