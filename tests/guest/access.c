@@ -11,10 +11,10 @@
 
 #define PRINTED_FAILURES 10
 
-static const char *const who_name[] = {"supervisor", "user", "implicit"};
-static const char *const kind_name[] = {"read", "write", "fetch"};
+static const char *const who_name[] = { "supervisor", "user", "implicit" };
+static const char *const kind_name[] = { "read", "write", "fetch" };
 
-static const char *const size_name[] = {"4k", "2m", "1g"};
+static const char *const size_name[] = { "4k", "2m", "1g" };
 
 static u64 combinations, cases_run, failures, printed;
 static u64 asked, thin; /* combinations offered; one in @thin is taken */
@@ -72,13 +72,13 @@ bool compare(const struct verdict *v, const struct outcome *o, enum access_who w
 {
 	u64 want;
 
-#define differs(what, want, got)                                                                 \
-	do {                                                                                     \
-		u64 want_ = (want), got_ = (got);                                                \
-		if (want_ != got_) {                                                             \
-			report(v, o, who, kind, va, what, want_, got_);                          \
-			return false;                                                            \
-		}                                                                                \
+#define differs(what, want, got)                                        \
+	do {                                                            \
+		u64 want_ = (want), got_ = (got);                       \
+		if (want_ != got_) {                                    \
+			report(v, o, who, kind, va, what, want_, got_); \
+			return false;                                   \
+		}                                                       \
 	} while (0)
 
 	differs("fault", v->fault, o->fault);
@@ -186,16 +186,11 @@ struct part {
 };
 
 static const struct part parts[] = {
-	{"leaf", matrix_leaf, NULL, true},
-	{"upper", matrix_upper, NULL, true},
-	{"warm", matrix_warm, NULL, true},
-	{"upgrade", matrix_upgrade, NULL, true},
-	{"implicit", matrix_implicit, NULL, true},
-	{"tables", NULL, table_cases, true},
-	{"stores", NULL, store_cases, true},
-	{"flush", NULL, flush_cases, true},
-	{"rights", NULL, right_cases, true},
-	{"full", matrix_full, NULL, false},
+	{ "leaf", matrix_leaf, NULL, true },	     { "upper", matrix_upper, NULL, true },
+	{ "warm", matrix_warm, NULL, true },	     { "upgrade", matrix_upgrade, NULL, true },
+	{ "implicit", matrix_implicit, NULL, true }, { "tables", NULL, table_cases, true },
+	{ "stores", NULL, store_cases, true },	     { "flush", NULL, flush_cases, true },
+	{ "rights", NULL, right_cases, true },	     { "full", matrix_full, NULL, false },
 };
 
 #define PART_CHOICES "all|fast|leaf|upper|warm|upgrade|implicit|tables|stores|flush|rights|full"
@@ -254,13 +249,31 @@ static void run_part(const struct part *p, u64 sizes, const char *only)
 	       combinations - c, cases_run - n, failures - f, rdtsc() - start);
 }
 
+static void print_help(void)
+{
+	printf("The guest access test. Keys:\n"
+	       "  part=NAME   " PART_CHOICES " (all)\n"
+	       "              fast is a spread of one in 8 of all combinations, and every case;\n"
+	       "              full is the literal product, tens of millions: for real hardware\n"
+	       "  size=all|4k|2m|1g  pages of which size (all)\n"
+	       "  thin=N      take one combination in N (1; fast: 8)\n"
+	       "  case=NAME   only this case\n"
+	       "  map=2m|4k|1g  page size of the test kernel's own map (2m)\n"
+	       "  quiet       say only what fails\n");
+	print_kernel_keys();
+}
+
 int guest_main(void)
 {
-	static const u64 size_sets[] = {7, 1, 2, 4};
+	static const u64 size_sets[] = { 7, 1, 2, 4 };
 	u64 part = cmdline_choice("part", 0, PART_CHOICES);
 	u64 sizes = size_sets[cmdline_choice("size", 0, "all|4k|2m|1g")];
 	const char *only = cmdline_get("case");
 
+	if (cmdline_get("workload")) {
+		print_help();
+		return GUEST_STATUS_OK;
+	}
 	thin = cmdline_number("thin", part == 1 ? 8 : 1, 1, 1 << 20);
 	quiet = cmdline_number("quiet", 0, 0, 1);
 	space_init();

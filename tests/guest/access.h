@@ -19,7 +19,7 @@
 /* The root slots that nobody but a case uses; emptied before each case. */
 #define CASE_SLOT  16
 #define CASE_SLOTS 8
-#define VA(slot, pdpt, pd, pt)                                                               \
+#define VA(slot, pdpt, pd, pt) \
 	((u64)(CASE_SLOT + (slot)) << 39 | (u64)(pdpt) << 30 | (u64)(pd) << 21 | (u64)(pt) << 12)
 
 #define TABLE_FLAGS (PTE_P | PTE_W | PTE_U)
@@ -41,12 +41,12 @@ struct mode {
  */
 struct verdict {
 	bool fault;
-	u64 code;	 /* error code of the fault */
-	int last;	 /* level of the last entry that was read */
-	u64 *entry[5];	 /* by level: where it is */
-	u64 before[5];	 /* ... what it was */
-	u64 after[5];	 /* ... what it has to be afterwards */
-	u64 pa;		 /* where the access goes or would go; 0 where the walk has no end */
+	u64 code;      /* error code of the fault */
+	int last;      /* level of the last entry that was read */
+	u64 *entry[5]; /* by level: where it is */
+	u64 before[5]; /* ... what it was */
+	u64 after[5];  /* ... what it has to be afterwards */
+	u64 pa;	       /* where the access goes or would go; 0 where the walk has no end */
 };
 
 /**
@@ -177,9 +177,9 @@ struct regs *user_regs(void);
 /* IMPLICIT accesses read a descriptor of the LDT: put it at an address. */
 void ldt_at(u64 va);
 
-#define LDT_ACCESSED 8	/* offset of a descriptor whose load only reads */
-#define LDT_CLEAN    16 /* ... whose load also writes */
-#define LDT_BYTES    24
+#define LDT_ACCESSED  8	 /* offset of a descriptor whose load only reads */
+#define LDT_CLEAN     16 /* ... whose load also writes */
+#define LDT_BYTES     24
 #define DESC_ACCESSED 0x00cff3000000fffful
 #define DESC_CLEAN    0x00cff2000000fffful
 

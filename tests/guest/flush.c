@@ -100,7 +100,7 @@ static void invlpg_inside_large(u64 *entry, u64 va, u64 first, u64 second, const
 
 static void invlpg_inside_2m(void)
 {
-	static const u32 at[] = {0, 0x5000, 0xff000, 0x1ff000};
+	static const u32 at[] = { 0, 0x5000, 0xff000, 0x1ff000 };
 	u64 first = frame_alloc_large(), second = frame_alloc_large();
 	u64 va = VA(0, 1, 9, 0);
 
@@ -117,7 +117,7 @@ static void invlpg_inside_1g(void)
 {
 	u64 va = VA(0, 6, 0, 0);
 	u64 *pdpte = entry_of(root, va, 3);
-	u32 at[] = {(u32)stamped(), (u32)stamped(), (u32)(frame_alloc_large() + 0x3000)};
+	u32 at[] = { (u32)stamped(), (u32)stamped(), (u32)(frame_alloc_large() + 0x3000) };
 
 	stamp(at[2]);
 	set(pdpte, PAGE_FLAGS | PTE_LARGE);
@@ -269,8 +269,8 @@ static void pge_toggle_flushes_all(void)
 		for (int k = 0; k < 4; k++)
 			verify_all(VA(k, k, k, k));
 		for (int k = 0; k < 4; k++)
-			set(pte[k], stamped() | (PAGE_FLAGS & ~(i & 1 ? PTE_W : 0)) |
-					    (k & 1 ? PTE_G : 0));
+			set(pte[k],
+			    stamped() | (PAGE_FLAGS & ~(i & 1 ? PTE_W : 0)) | (k & 1 ? PTE_G : 0));
 		write_cr4(read_cr4() ^ CR4_PGE);
 		for (int k = 0; k < 4; k++)
 			verify_all(VA(k, k, k, k));
@@ -583,28 +583,28 @@ static void pcid_many(void)
 }
 
 const struct test_case flush_cases[] = {
-	{"two_invlpgs", two_invlpgs, NULL, NULL},
-	{"invlpg_anywhere", invlpg_anywhere, NULL, NULL},
-	{"invlpg_inside_2m", invlpg_inside_2m, NULL, NULL},
-	{"invlpg_inside_1g", invlpg_inside_1g, "no 1 GiB pages", has_1g},
-	{"reload_cr3", reload_cr3, NULL, NULL},
-	{"cr3_cache_bits", cr3_cache_bits, NULL, NULL},
-	{"switch_spaces", switch_spaces, NULL, NULL},
-	{"global_pages", global_pages, "no global pages", has_pge},
-	{"global_and_private", global_and_private, "no global pages", has_pge},
-	{"global_without_pge", global_without_pge, "no global pages", has_pge},
-	{"pge_toggle_flushes_all", pge_toggle_flushes_all, "no global pages", has_pge},
-	{"pcid_separate", pcid_separate, "no PCID", has_pcid},
-	{"pcid_changed_away", pcid_changed_away, "no PCID", has_pcid},
-	{"pcid_mapped_away", pcid_mapped_away, "no PCID", has_pcid},
-	{"pcid_invlpg", pcid_invlpg, "no PCID", has_pcid},
-	{"pcid_shared_table", pcid_shared_table, "no PCID", has_pcid},
-	{"invpcid_types", invpcid_types, "no INVPCID", has_invpcid},
-	{"invpcid_current", invpcid_current, "no INVPCID", has_invpcid},
-	{"invpcid_without_pcide", invpcid_without_pcide, "no INVPCID", has_invpcid},
-	{"invpcid_global", invpcid_global, "no INVPCID", has_invpcid},
-	{"pcide_cleared", pcide_cleared, "no PCID", has_pcid},
-	{"pcid_reused", pcid_reused, "no PCID", has_pcid},
-	{"pcid_many", pcid_many, "no PCID", has_pcid},
-	{NULL, NULL, NULL, NULL},
+	{ "two_invlpgs", two_invlpgs, NULL, NULL },
+	{ "invlpg_anywhere", invlpg_anywhere, NULL, NULL },
+	{ "invlpg_inside_2m", invlpg_inside_2m, NULL, NULL },
+	{ "invlpg_inside_1g", invlpg_inside_1g, "no 1 GiB pages", has_1g },
+	{ "reload_cr3", reload_cr3, NULL, NULL },
+	{ "cr3_cache_bits", cr3_cache_bits, NULL, NULL },
+	{ "switch_spaces", switch_spaces, NULL, NULL },
+	{ "global_pages", global_pages, "no global pages", has_pge },
+	{ "global_and_private", global_and_private, "no global pages", has_pge },
+	{ "global_without_pge", global_without_pge, "no global pages", has_pge },
+	{ "pge_toggle_flushes_all", pge_toggle_flushes_all, "no global pages", has_pge },
+	{ "pcid_separate", pcid_separate, "no PCID", has_pcid },
+	{ "pcid_changed_away", pcid_changed_away, "no PCID", has_pcid },
+	{ "pcid_mapped_away", pcid_mapped_away, "no PCID", has_pcid },
+	{ "pcid_invlpg", pcid_invlpg, "no PCID", has_pcid },
+	{ "pcid_shared_table", pcid_shared_table, "no PCID", has_pcid },
+	{ "invpcid_types", invpcid_types, "no INVPCID", has_invpcid },
+	{ "invpcid_current", invpcid_current, "no INVPCID", has_invpcid },
+	{ "invpcid_without_pcide", invpcid_without_pcide, "no INVPCID", has_invpcid },
+	{ "invpcid_global", invpcid_global, "no INVPCID", has_invpcid },
+	{ "pcide_cleared", pcide_cleared, "no PCID", has_pcid },
+	{ "pcid_reused", pcid_reused, "no PCID", has_pcid },
+	{ "pcid_many", pcid_many, "no PCID", has_pcid },
+	{ NULL, NULL, NULL, NULL },
 };

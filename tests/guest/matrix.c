@@ -5,8 +5,8 @@
  *
  * The literal product (part=full) is tens of millions. The default leaves out only what the manual
  * makes equal: below an entry that is not present nothing is looked at, so its other bits are all 0
- * or all 1; and bits of the leaf that don't take part in rights (A, D, G) are varied in full against
- * one upper entry, rights in full against all upper entries.
+ * or all 1; and bits of the leaf that don't take part in rights (A, D, G) are varied in full
+ * against one upper entry, rights in full against all upper entries.
  *
  *   leaf      every leaf entry under an upper entry that allows everything
  *   upper     every upper entry (next above the leaf, then those further up) over the rights of
@@ -43,9 +43,9 @@ static u64 ac_counted; /* see implicit() */
 
 void matrix_init(void)
 {
-	static const u64 vas[] = {0x5ul << 39 | 3ul << 30 | 7ul << 21 | 0x123ul << 12,
-				  0x6ul << 39 | 3ul << 30 | 9ul << 21 | 0x5000,
-				  0x7ul << 39 | 2ul << 30};
+	static const u64 vas[] = { 0x5ul << 39 | 3ul << 30 | 7ul << 21 | 0x123ul << 12,
+				   0x6ul << 39 | 3ul << 30 | 9ul << 21 | 0x5000,
+				   0x7ul << 39 | 2ul << 30 };
 
 	for (enum site_size i = 0; i < SITES; i++) {
 		struct site *s = &sites[i];
@@ -148,20 +148,20 @@ static bool distinct(const struct site *s, int level, bool upper, u32 bits)
 
 /* ---- control bits ---- */
 
-#define M_WP	1u
-#define M_NXE	2u
-#define M_SMEP	4u
-#define M_SMAP	8u
-#define M_PGE	16u
-#define M_ALL	32u
+#define M_WP   1u
+#define M_NXE  2u
+#define M_SMEP 4u
+#define M_SMAP 8u
+#define M_PGE  16u
+#define M_ALL  32u
 
 static bool use_mode(u32 bits)
 {
-	struct mode m = {.wp = bits & M_WP,
-			 .nxe = bits & M_NXE,
-			 .smep = bits & M_SMEP,
-			 .smap = bits & M_SMAP,
-			 .pge = bits & M_PGE};
+	struct mode m = { .wp = bits & M_WP,
+			  .nxe = bits & M_NXE,
+			  .smep = bits & M_SMEP,
+			  .smap = bits & M_SMAP,
+			  .pge = bits & M_PGE };
 
 	if ((m.nxe && !cpu.nx) || (m.smep && !cpu.smep) || (m.smap && !cpu.smap) ||
 	    (m.pge && !cpu.pge))
@@ -171,8 +171,8 @@ static bool use_mode(u32 bits)
 }
 
 /* Where global pages don't matter, CR4.PGE goes with the other bits' parity. */
-#define for_each_mode(i)                            \
-	for (u32 i = 0; i < M_PGE; i++)             \
+#define for_each_mode(i)                \
+	for (u32 i = 0; i < M_PGE; i++) \
 		if (use_mode(i | (cpu.pge && __builtin_parity(i) ? M_PGE : 0)))
 
 /* The seven dimensions of an access: AC, who, what. */
@@ -208,7 +208,8 @@ void matrix_leaf(enum site_size size)
 		for (u32 leaf = 0; leaf < 2 * B_LOW; leaf++) {
 			if (!distinct(s, s->level, false, leaf))
 				continue;
-			for_each_access(ac, who, kind) {
+			for_each_access(ac, who, kind)
+			{
 				if (take())
 					fresh(s, leaf, 0, 0, ac, who, kind);
 			}
@@ -227,7 +228,8 @@ static void upper_over(const struct site *s, int level, u32 leaf)
 	for (u32 up = 0; up < 2 * B_LOW; up++) {
 		if ((up & (B_D | B_G)) || !distinct(s, level, true, up))
 			continue;
-		for_each_access(ac, who, kind) {
+		for_each_access(ac, who, kind)
+		{
 			if (take())
 				fresh(s, leaf | any_adg(), level, up, ac, who, kind);
 		}
@@ -238,7 +240,8 @@ void matrix_upper(enum site_size size)
 {
 	const struct site *s = &sites[size];
 
-	for_each_mode(m) {
+	for_each_mode(m)
+	{
 		open_path(s);
 		for (u32 rights = 0; rights < 16; rights += 2) {
 			if ((rights & B_NX) && !cpu.nx)
@@ -292,14 +295,16 @@ void matrix_warm(enum site_size size)
 	const struct site *s = &sites[size];
 
 	open_path(s);
-	for_each_mode(m) {
+	for_each_mode(m)
+	{
 		for (u32 bits = 0; bits < 2 * B_LOW; bits++) {
 			/* G as it was in the warm page or not, by chance. */
 			if ((bits & B_G) || !distinct(s, s->level, false, bits & B_P ? bits : 0))
 				continue;
 			if (!(bits & B_P) && bits)
 				continue;
-			for_each_access(ac, who, kind) {
+			for_each_access(ac, who, kind)
+			{
 				if (take())
 					warm(s, s->level, bits | (salt() >> 9 & B_G), ac, who,
 					     kind);
@@ -308,7 +313,8 @@ void matrix_warm(enum site_size size)
 		for (u32 up = 0; up < 2 * B_LOW; up++) {
 			if ((up & (B_D | B_G | B_A)) || !distinct(s, s->level + 1, true, up))
 				continue;
-			for_each_access(ac, who, kind) {
+			for_each_access(ac, who, kind)
+			{
 				if (take())
 					warm(s, s->level + 1, up, ac, who, kind);
 			}
@@ -366,12 +372,14 @@ static void upgrade_level(const struct site *s, int level)
 		for (u32 less = 0; less < 16; less += 2) {
 			if ((less & ~more) || less == more || (!cpu.nx && !(less & B_NX)))
 				continue;
-			for_each_access(ac, who, kind) {
+			for_each_access(ac, who, kind)
+			{
 				if (take())
 					upgrade(s, level, B_P | (less ^ B_NX), full, ac, who, kind);
 			}
 		}
-		for_each_access(ac, who, kind) {
+		for_each_access(ac, who, kind)
+		{
 			if (take())
 				upgrade(s, level, salt() >> 7 & 1 ? 0 : full & ~B_P, full, ac, who,
 					kind);
@@ -385,7 +393,8 @@ void matrix_upgrade(enum site_size size)
 {
 	const struct site *s = &sites[size];
 
-	for_each_mode(m) {
+	for_each_mode(m)
+	{
 		open_path(s);
 		upgrade_level(s, s->level);
 		upgrade_level(s, s->level + 1);
@@ -441,7 +450,8 @@ void matrix_implicit(enum site_size size)
 	ac_counted = 0;
 	ldt_at(s->va);
 	open_path(s);
-	for_each_mode(m) {
+	for_each_mode(m)
+	{
 		for (u32 leaf = 0; leaf < 2 * B_LOW; leaf++) {
 			if ((leaf & B_G) || !distinct(s, s->level, false, leaf))
 				continue;
@@ -473,7 +483,8 @@ void matrix_full(enum site_size size)
 				if (((leaf & B_LOW) && !has_low(s, s->level)) ||
 				    ((leaf & B_HIGH) && !has_high()))
 					continue;
-				for_each_access(ac, who, kind) {
+				for_each_access(ac, who, kind)
+				{
 					if (take())
 						fresh(s, leaf, s->level + 1, up, ac, who, kind);
 				}

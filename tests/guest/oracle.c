@@ -2,7 +2,8 @@
 /*
  * What the Intel SDM, volume 3, says about one access with 4-level paging: 4.5 (the walk and its
  * reserved bits), 4.6 (rights), 4.7 (error codes), 4.8 (accessed and dirty flags). Written from
- * the manual alone. It shares no line with the hypervisor's walker, or both could be wrong together.
+ * the manual alone. It shares no line with the hypervisor's walker, or both could be wrong in the
+ * same way.
  */
 #include "access.h"
 

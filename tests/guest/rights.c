@@ -24,12 +24,12 @@ static void over_all_rights(bool with_flush)
 	for (u32 n = 0; n < 64; n++) {
 		/* Gray code, so that one bit changes at a time; then everything at once. */
 		u32 bits = n < 32 ? (n ^ n >> 1) : (n * 11 & 31);
-		struct mode m = {.wp = bits & 1,
-				 .nxe = cpu.nx && (bits & 2 || !with_flush),
-				 .smep = cpu.smep && bits & 4,
-				 .smap = cpu.smap && bits & 8,
-				 .pge = cpu.pge,
-				 .ac = bits & 16};
+		struct mode m = { .wp = bits & 1,
+				  .nxe = cpu.nx && (bits & 2 || !with_flush),
+				  .smep = cpu.smep && bits & 4,
+				  .smap = cpu.smap && bits & 8,
+				  .pge = cpu.pge,
+				  .ac = bits & 16 };
 
 		controls(&m);
 		for (u64 i = 0; i < 8; i++) {
@@ -143,7 +143,7 @@ static void smap_without_wp(void)
 
 static void upper_rights(void)
 {
-	static const u64 without[] = {0, PTE_W, PTE_U, PTE_W | PTE_U};
+	static const u64 without[] = { 0, PTE_W, PTE_U, PTE_W | PTE_U };
 	u64 *pte = map(VA_A, stamped(), PAGE_FLAGS);
 
 	for (int l = 2; l <= 4; l++) {
@@ -255,11 +255,11 @@ static bool refuses(void (*fn)(void *), u64 value)
 
 #define expect_gp(fn, value) expect(refuses(fn, value))
 
-#define CR0_PE	    1ul
-#define CR0_PG	    (1ul << 31)
-#define CR0_NW	    (1ul << 29)
-#define CR4_PAE	    (1ul << 5)
-#define EFER_LME    (1ul << 8)
+#define CR0_PE	 1ul
+#define CR0_PG	 (1ul << 31)
+#define CR0_NW	 (1ul << 29)
+#define CR4_PAE	 (1ul << 5)
+#define EFER_LME (1ul << 8)
 
 static void control_registers_refuse(void)
 {
@@ -376,17 +376,17 @@ static void invpcid_operand(void)
 }
 
 const struct test_case right_cases[] = {
-	{"modes_without_flush", modes_without_flush, NULL, NULL},
-	{"modes_with_flush", modes_with_flush, NULL, NULL},
-	{"wp_toggle", wp_toggle, NULL, NULL},
-	{"wp_clear_user_readonly", wp_clear_user_readonly, NULL, NULL},
-	{"smap_without_wp", smap_without_wp, NULL, NULL},
-	{"upper_rights", upper_rights, NULL, NULL},
-	{"nx_by_upper_entry", nx_by_upper_entry, "no NX", has_nx},
-	{"nxe_toggle", nxe_toggle, "no NX", has_nx},
-	{"control_registers_refuse", control_registers_refuse, NULL, NULL},
-	{"pcide_refuses", pcide_refuses, "no PCID", has_pcid},
-	{"invpcid_refuses", invpcid_refuses, "no INVPCID", has_invpcid},
-	{"invpcid_operand", invpcid_operand, "no INVPCID", has_invpcid},
-	{NULL, NULL, NULL, NULL},
+	{ "modes_without_flush", modes_without_flush, NULL, NULL },
+	{ "modes_with_flush", modes_with_flush, NULL, NULL },
+	{ "wp_toggle", wp_toggle, NULL, NULL },
+	{ "wp_clear_user_readonly", wp_clear_user_readonly, NULL, NULL },
+	{ "smap_without_wp", smap_without_wp, NULL, NULL },
+	{ "upper_rights", upper_rights, NULL, NULL },
+	{ "nx_by_upper_entry", nx_by_upper_entry, "no NX", has_nx },
+	{ "nxe_toggle", nxe_toggle, "no NX", has_nx },
+	{ "control_registers_refuse", control_registers_refuse, NULL, NULL },
+	{ "pcide_refuses", pcide_refuses, "no PCID", has_pcid },
+	{ "invpcid_refuses", invpcid_refuses, "no INVPCID", has_invpcid },
+	{ "invpcid_operand", invpcid_operand, "no INVPCID", has_invpcid },
+	{ NULL, NULL, NULL, NULL },
 };

@@ -98,8 +98,7 @@ static void build_kernel_slots(int level)
 	for (u64 pa = 0; pa < ram_end(); pa += step)
 		set(entry_of(first, pa, level), pa | flags);
 	for (u64 off = 0; off < user_text_bytes(); off += PAGE_SIZE)
-		map_in(first, USER_TEXT + off, (u64)user_load + off,
-		       PTE_P | PTE_U | PTE_A | PTE_D);
+		map_in(first, USER_TEXT + off, (u64)user_load + off, PTE_P | PTE_U | PTE_A | PTE_D);
 	user_stack = frame_alloc();
 	map_in(first, USER_STACK_PAGE, user_stack, PTE_P | PTE_W | PTE_U | PTE_A | PTE_D);
 	kernel_slots[0] = get((u64 *)first);
@@ -112,7 +111,7 @@ static void load_gdt(void)
 	struct {
 		u16 limit;
 		u64 base;
-	} __attribute__((packed)) pointer = {sizeof(own_gdt) - 1, (u64)own_gdt};
+	} __attribute__((packed)) pointer = { sizeof(own_gdt) - 1, (u64)own_gdt };
 
 	memcpy(own_gdt, gdt, GDT_ENTRIES * 8);
 	asm volatile("lgdt %0" : : "m"(pointer));
@@ -120,8 +119,8 @@ static void load_gdt(void)
 
 void ldt_at(u64 va)
 {
-	own_gdt[GDT_ENTRIES] = (LDT_BYTES - 1) | (va & 0xffffff) << 16 | 0x82ul << 40 |
-			       (va >> 24 & 0xff) << 56;
+	own_gdt[GDT_ENTRIES] =
+		(LDT_BYTES - 1) | (va & 0xffffff) << 16 | 0x82ul << 40 | (va >> 24 & 0xff) << 56;
 	own_gdt[GDT_ENTRIES + 1] = va >> 32;
 	asm volatile("lldt %w0" : : "r"(LDT_SEL));
 }
@@ -148,12 +147,12 @@ void controls(const struct mode *m)
 
 void controls_default(void)
 {
-	struct mode m = {.wp = true,
-			 .nxe = cpu.nx,
-			 .smep = cpu.smep,
-			 .smap = cpu.smap,
-			 .pge = cpu.pge,
-			 .ac = true};
+	struct mode m = { .wp = true,
+			  .nxe = cpu.nx,
+			  .smep = cpu.smep,
+			  .smap = cpu.smap,
+			  .pge = cpu.pge,
+			  .ac = true };
 
 	controls(&m);
 }
@@ -209,14 +208,15 @@ u64 stamped16(void)
 static bool user_fault(struct regs *regs, u64 va)
 {
 	user_outcome = (struct outcome){
-		.fault = true, .vector = VECTOR_PF, .code = regs->error, .cr2 = va};
+		.fault = true, .vector = VECTOR_PF, .code = regs->error, .cr2 = va
+	};
 	leave_user(1);
 }
 
 static u64 user_report(u64 a, u64 b, u64 c)
 {
 	(void)b, (void)c;
-	user_outcome = (struct outcome){.vector = -1, .value = a};
+	user_outcome = (struct outcome){ .vector = -1, .value = a };
 	leave_user(0);
 }
 
@@ -273,7 +273,7 @@ static bool supervisor_read(u64 va, u64 *value)
 
 static struct outcome supervisor_touch(enum access_kind kind, u64 va, u64 value)
 {
-	struct outcome o = {.vector = -1};
+	struct outcome o = { .vector = -1 };
 
 	/* Nothing else that the kernel touches is a user page: AC may stay set around it. */
 	if (now.ac)
@@ -307,8 +307,8 @@ struct outcome touch(enum access_who who, enum access_kind kind, u64 va, u64 val
 		enter((u64)user_load_fs, (kind == READ ? LDT_ACCESSED : LDT_CLEAN) | 4 | 3, 0,
 		      USER_STACK_TOP - 8);
 	else {
-		rip = kind == READ ? (u64)user_read :
-				     (kind == WRITE ? (u64)user_write : (u64)user_fetch);
+		rip = kind == READ ? (u64)user_read
+				   : (kind == WRITE ? (u64)user_write : (u64)user_fetch);
 		enter(rip, va, value, USER_STACK_TOP - 8);
 	}
 	return user_outcome;
@@ -323,7 +323,7 @@ struct outcome user_call(u64 fn, u64 a, u64 b)
 
 void space_init(void)
 {
-	static const int levels[] = {2, 1, 3};
+	static const int levels[] = { 2, 1, 3 };
 	int level = levels[cmdline_choice("map", 0, "2m|4k|1g")];
 
 	if (level == 3 && !cpu.page1g)

@@ -23,15 +23,15 @@
  * RDI = first entry, RSI = a whole new entry. All but RBX, RBP, RSP and R12-R15 may be used. A
  * naked function has nothing but its text.
  */
-#define INSN(name, text, model)                                                              \
-	static user_code __attribute__((naked)) void run_##name(void)                        \
-	{                                                                                    \
-		asm(text "\n\tret");                                                         \
-	}                                                                                    \
-	static void model_##name(u64 *e, u64 v)                                              \
-	{                                                                                    \
-		(void)e, (void)v;                                                            \
-		model;                                                                       \
+#define INSN(name, text, model)                                       \
+	static user_code __attribute__((naked)) void run_##name(void) \
+	{                                                             \
+		asm(text "\n\tret");                                  \
+	}                                                             \
+	static void model_##name(u64 *e, u64 v)                       \
+	{                                                             \
+		(void)e, (void)v;                                     \
+		model;                                                \
 	}
 
 #define LOW(e, mask, value) ((e) = ((e) & ~(u64)(mask)) | ((u64)(value) & (u64)(mask)))
@@ -52,7 +52,8 @@ INSN(mov64_sib, "mov $2, %ecx\n\tmov %rsi, 8(%rdi,%rcx,8)", e[3] = v)
 INSN(mov64_disp32, "lea -0x1000(%rdi), %rax\n\tmov %rsi, 0x1008(%rax)", e[1] = v)
 INSN(movnti, "movnti %rsi, (%rdi)", e[0] = v)
 INSN(movnti32, "movnti %esi, (%rdi)", LOW(e[0], 0xffffffff, v))
-INSN(mov_sreg, "mov %ds, %eax\n\tmovb $0, 6(%rdi)\n\tmovb $0, 7(%rdi)", LOW(e[0], 0xffffull << 48, 0))
+INSN(mov_sreg, "mov %ds, %eax\n\tmovb $0, 6(%rdi)\n\tmovb $0, 7(%rdi)",
+     LOW(e[0], 0xffffull << 48, 0))
 
 /* Strings. */
 INSN(stosb, "mov %esi, %eax\n\tstosb", LOW(e[0], 0xff, v))
@@ -61,16 +62,16 @@ INSN(stosl, "mov %esi, %eax\n\tstosl", LOW(e[0], 0xffffffff, v))
 INSN(stosq, "mov %rsi, %rax\n\tstosq", e[0] = v)
 INSN(rep_stosq, "mov %rsi, %rax\n\tmov $4, %ecx\n\trep stosq", e[0] = e[1] = e[2] = e[3] = v)
 INSN(rep_stosl, "xor %eax, %eax\n\tmov $6, %ecx\n\trep stosl", e[0] = e[1] = e[2] = 0)
-INSN(rep_stosb, "xor %eax, %eax\n\tmov $17, %ecx\n\trep stosb",
-     e[0] = e[1] = 0; LOW(e[2], 0xff, 0))
+INSN(rep_stosb, "xor %eax, %eax\n\tmov $17, %ecx\n\trep stosb", e[0] = e[1] = 0; LOW(e[2], 0xff, 0))
 INSN(rep_stosq_down, "add $24, %rdi\n\tmov %rsi, %rax\n\tmov $3, %ecx\n\tstd\n\trep stosq\n\tcld",
      e[1] = e[2] = e[3] = v)
 INSN(rep_stosq_none, "mov %rsi, %rax\n\txor %ecx, %ecx\n\trep stosq", )
 INSN(movsq, "mov %rdi, %rsi\n\tadd $16, %rdi\n\tmovsq", e[2] = e[0])
-INSN(rep_movsq, "mov %rdi, %rsi\n\tadd $16, %rdi\n\tmov $2, %ecx\n\trep movsq",
-     e[2] = e[0]; e[3] = e[1])
+INSN(rep_movsq, "mov %rdi, %rsi\n\tadd $16, %rdi\n\tmov $2, %ecx\n\trep movsq", e[2] = e[0];
+     e[3] = e[1])
 INSN(rep_movsb, "mov %rdi, %rsi\n\tadd $8, %rdi\n\tmov $8, %ecx\n\trep movsb", e[1] = e[0])
-INSN(rep_movsl_stack, "push %rsi\n\tmov %rsp, %rsi\n\tmov $2, %ecx\n\trep movsl\n\tpop %rsi", e[0] = v)
+INSN(rep_movsl_stack, "push %rsi\n\tmov %rsp, %rsi\n\tmov $2, %ecx\n\trep movsl\n\tpop %rsi",
+     e[0] = v)
 
 /* Arithmetic in memory. */
 INSN(and8, "andb $0xfd, (%rdi)", e[0] &= ~PTE_W)
@@ -90,7 +91,8 @@ INSN(sbb64, "addq $0x3000, (%rdi)\n\tstc\n\tsbbq $0xfff, (%rdi)", e[0] += 0x2000
 INSN(lock_add, "lock addq $0x2000, (%rdi)", e[0] += 0x2000)
 INSN(lock_and, "lock andb $0xfd, (%rdi)", e[0] &= ~PTE_W)
 INSN(lock_or, "lock orb $0x80, 7(%rdi)", e[0] |= PTE_NX)
-INSN(inc, "incb 6(%rdi)\n\tdecb 6(%rdi)\n\tdecb 1(%rdi)\n\tincb 1(%rdi)\n\tincb 7(%rdi)", e[0] += 1ul << 56)
+INSN(inc, "incb 6(%rdi)\n\tdecb 6(%rdi)\n\tdecb 1(%rdi)\n\tincb 1(%rdi)\n\tincb 7(%rdi)",
+     e[0] += 1ul << 56)
 INSN(neg, "incb 7(%rdi)\n\tnegb 7(%rdi)", e[0] |= 0xfful << 56)
 INSN(not, "notb 7(%rdi)", e[0] |= 0xfful << 56)
 INSN(lock_not, "lock notb 7(%rdi)", e[0] |= 0xfful << 56)
@@ -120,7 +122,8 @@ INSN(cmpxchg8b_differs,
 INSN(cmpxchg16b,
      "mov %rbx, %r8\n\tmov (%rdi), %rax\n\tmov 8(%rdi), %rdx\n\tmov %rsi, %rbx\n\t"
      "xor %ecx, %ecx\n\tlock cmpxchg16b (%rdi)\n\tmov %r8, %rbx",
-     e[0] = v; e[1] = 0)
+     e[0] = v;
+     e[1] = 0)
 
 /* Single bits. */
 INSN(btr, "btrq $1, (%rdi)", e[0] &= ~PTE_W)
@@ -132,13 +135,18 @@ INSN(bts_string_back, "add $24, %rdi\n\tmov $-1, %rax\n\tbtsq %rax, (%rdi)", e[2
 /* Stack, flags, system registers. */
 INSN(push, "mov %rsp, %rax\n\tlea 8(%rdi), %rsp\n\tpush %rsi\n\tmov %rax, %rsp", e[0] = v)
 INSN(push_imm, "mov %rsp, %rax\n\tlea 16(%rdi), %rsp\n\tpush $0\n\tmov %rax, %rsp", e[1] = 0)
-INSN(push_memory,
-     "mov %rsp, %rax\n\tlea 8(%rdi), %rsp\n\tpushq 16(%rdi)\n\tmov %rax, %rsp", e[0] = e[2])
+INSN(push_memory, "mov %rsp, %rax\n\tlea 8(%rdi), %rsp\n\tpushq 16(%rdi)\n\tmov %rax, %rsp",
+     e[0] = e[2])
 INSN(push16, "mov %rsp, %rax\n\tlea 2(%rdi), %rsp\n\tpushw $0x25\n\tmov %rax, %rsp",
      LOW(e[0], 0xffff, 0x25))
 INSN(pop_memory, "push %rsi\n\tpopq (%rdi)", e[0] = v)
-INSN(call, "mov %rsp, %rax\n\tlea 8(%rdi), %rsp\n\tmov (%rdi), %rcx\n\tcall 1f\n1:\tmov %rcx, (%rdi)\n\tmov %rax, %rsp", )
-INSN(enter, "mov %rbp, %rdx\n\tmov %rsp, %rax\n\tmov %rsi, %rbp\n\tlea 8(%rdi), %rsp\n\tenter $0, $0\n\tmov %rax, %rsp\n\tmov %rdx, %rbp", e[0] = v)
+INSN(call,
+     "mov %rsp, %rax\n\tlea 8(%rdi), %rsp\n\tmov (%rdi), %rcx\n\tcall 1f\n1:\tmov %rcx, "
+     "(%rdi)\n\tmov %rax, %rsp", )
+INSN(enter,
+     "mov %rbp, %rdx\n\tmov %rsp, %rax\n\tmov %rsi, %rbp\n\tlea 8(%rdi), %rsp\n\tenter $0, "
+     "$0\n\tmov %rax, %rsp\n\tmov %rdx, %rbp",
+     e[0] = v)
 INSN(setcc, "stc\n\tsetc 7(%rdi)", e[0] |= 1ul << 56)
 INSN(setcc_clear, "clc\n\tsetc (%rdi)", LOW(e[0], 0xff, 0))
 INSN(str, "str %eax\n\tstr 6(%rdi)\n\tsub %ax, 6(%rdi)", )
@@ -160,24 +168,97 @@ struct insn {
 	void (*model)(u64 *e, u64 v);
 };
 
-#define I(name)                                         \
-	{                                               \
-		#name, run_##name, model_##name         \
+#define I(name)                                 \
+	{                                       \
+#name, run_##name, model_##name \
 	}
 
 static const struct insn insns[] = {
-	I(mov8_imm), I(mov8), I(mov8_ah), I(mov16_imm), I(mov16), I(mov32_imm), I(mov32),
-	I(mov32_high), I(mov64_imm), I(mov64), I(mov64_r15), I(mov64_sib), I(mov64_disp32),
-	I(movnti), I(movnti32), I(mov_sreg), I(stosb), I(stosw), I(stosl), I(stosq), I(rep_stosq),
-	I(rep_stosl), I(rep_stosb), I(rep_stosq_down), I(rep_stosq_none), I(movsq), I(rep_movsq),
-	I(rep_movsb), I(rep_movsl_stack), I(and8), I(and32), I(and64), I(and64_imm8), I(or8),
-	I(or64_imm), I(or16), I(xor8), I(xor64), I(add64), I(add8), I(adc32), I(sub64), I(sbb64),
-	I(lock_add), I(lock_and), I(lock_or), I(inc), I(neg), I(not), I(lock_not), I(shl), I(sar),
-	I(rol), I(ror_cl), I(rcl), I(shld), I(shrd), I(xchg), I(xchg8), I(xadd), I(cmpxchg),
-	I(cmpxchg_unlocked), I(cmpxchg_differs), I(cmpxchg32), I(cmpxchg8b), I(cmpxchg8b_differs),
-	I(cmpxchg16b), I(btr), I(bts), I(btc_lock), I(btr_string), I(bts_string_back), I(push),
-	I(push_imm), I(push_memory), I(push16), I(pop_memory), I(call), I(enter), I(setcc),
-	I(setcc_clear), I(str), I(smsw), I(movbe), I(mixed),
+	I(mov8_imm),
+	I(mov8),
+	I(mov8_ah),
+	I(mov16_imm),
+	I(mov16),
+	I(mov32_imm),
+	I(mov32),
+	I(mov32_high),
+	I(mov64_imm),
+	I(mov64),
+	I(mov64_r15),
+	I(mov64_sib),
+	I(mov64_disp32),
+	I(movnti),
+	I(movnti32),
+	I(mov_sreg),
+	I(stosb),
+	I(stosw),
+	I(stosl),
+	I(stosq),
+	I(rep_stosq),
+	I(rep_stosl),
+	I(rep_stosb),
+	I(rep_stosq_down),
+	I(rep_stosq_none),
+	I(movsq),
+	I(rep_movsq),
+	I(rep_movsb),
+	I(rep_movsl_stack),
+	I(and8),
+	I(and32),
+	I(and64),
+	I(and64_imm8),
+	I(or8),
+	I(or64_imm),
+	I(or16),
+	I(xor8),
+	I(xor64),
+	I(add64),
+	I(add8),
+	I(adc32),
+	I(sub64),
+	I(sbb64),
+	I(lock_add),
+	I(lock_and),
+	I(lock_or),
+	I(inc),
+	I(neg),
+	I(not ),
+	I(lock_not),
+	I(shl),
+	I(sar),
+	I(rol),
+	I(ror_cl),
+	I(rcl),
+	I(shld),
+	I(shrd),
+	I(xchg),
+	I(xchg8),
+	I(xadd),
+	I(cmpxchg),
+	I(cmpxchg_unlocked),
+	I(cmpxchg_differs),
+	I(cmpxchg32),
+	I(cmpxchg8b),
+	I(cmpxchg8b_differs),
+	I(cmpxchg16b),
+	I(btr),
+	I(bts),
+	I(btc_lock),
+	I(btr_string),
+	I(bts_string_back),
+	I(push),
+	I(push_imm),
+	I(push_memory),
+	I(push16),
+	I(pop_memory),
+	I(call),
+	I(enter),
+	I(setcc),
+	I(setcc_clear),
+	I(str),
+	I(smsw),
+	I(movbe),
+	I(mixed),
 };
 
 /* User code as ring 0 may run it: in the identity map. */
@@ -376,8 +457,8 @@ static const struct {
 	void (*run)(void);
 	u32 bytes;
 } crossing[] = {
-	{cross_mov64, 8}, {cross_mov32, 4}, {cross_mov16, 2}, {cross_movs, 8},
-	{cross_push, 8},  {cross_rmw, 8},   {cross_stosq, 8},
+	{ cross_mov64, 8 }, { cross_mov32, 4 }, { cross_mov16, 2 }, { cross_movs, 8 },
+	{ cross_push, 8 },  { cross_rmw, 8 },	{ cross_stosq, 8 },
 };
 
 #define DATA_BEFORE 0
@@ -707,19 +788,19 @@ static void table_holds_descriptors(void)
 }
 
 const struct test_case store_cases[] = {
-	{"ring0_large", ring0_large, NULL, NULL},
-	{"ring0_small", ring0_small, NULL, NULL},
-	{"ring3", ring3, NULL, NULL},
-	{"whole_table", whole_table, NULL, NULL},
-	{"cross_into_table", cross_into_table, NULL, NULL},
-	{"cross_out_of_table", cross_out_of_table, NULL, NULL},
-	{"cross_between_tables", cross_between_tables, NULL, NULL},
-	{"cross_faults", cross_faults, NULL, NULL},
-	{"cross_sweep", cross_sweep, NULL, NULL},
-	{"table_holds_code", table_holds_code, NULL, NULL},
-	{"table_holds_stack", table_holds_stack, NULL, NULL},
-	{"table_holds_exception_stack", table_holds_exception_stack, NULL, NULL},
-	{"table_holds_trap_frame", table_holds_trap_frame, NULL, NULL},
-	{"table_holds_descriptors", table_holds_descriptors, NULL, NULL},
-	{NULL, NULL, NULL, NULL},
+	{ "ring0_large", ring0_large, NULL, NULL },
+	{ "ring0_small", ring0_small, NULL, NULL },
+	{ "ring3", ring3, NULL, NULL },
+	{ "whole_table", whole_table, NULL, NULL },
+	{ "cross_into_table", cross_into_table, NULL, NULL },
+	{ "cross_out_of_table", cross_out_of_table, NULL, NULL },
+	{ "cross_between_tables", cross_between_tables, NULL, NULL },
+	{ "cross_faults", cross_faults, NULL, NULL },
+	{ "cross_sweep", cross_sweep, NULL, NULL },
+	{ "table_holds_code", table_holds_code, NULL, NULL },
+	{ "table_holds_stack", table_holds_stack, NULL, NULL },
+	{ "table_holds_exception_stack", table_holds_exception_stack, NULL, NULL },
+	{ "table_holds_trap_frame", table_holds_trap_frame, NULL, NULL },
+	{ "table_holds_descriptors", table_holds_descriptors, NULL, NULL },
+	{ NULL, NULL, NULL, NULL },
 };

@@ -295,7 +295,9 @@ static void table_shared_by_paths(void)
 	set(entry_of(root, VA(0, 1, 21, 0), 2), table | PTE_P | PTE_W);
 	set(entry_of(root, VA(0, 1, 22, 0), 2), table | TABLE_FLAGS | (cpu.nx ? PTE_NX : 0));
 	for (int i = 0; i < 6; i++) {
-		static const u64 change[] = {0, PTE_W, PTE_U, PTE_P, PTE_A | PTE_D, PTE_W | PTE_U};
+		static const u64 change[] = {
+			0, PTE_W, PTE_U, PTE_P, PTE_A | PTE_D, PTE_W | PTE_U
+		};
 
 		for (int k = 0; k < 4; k++)
 			verify_all(k ? VA(0, 1, 19 + k, 3) : VA_A);
@@ -414,12 +416,13 @@ static void recursive_root(void)
 {
 	u64 slot = CASE_SLOT + 7, base = slot << 39;
 	u64 frames = stamped16();
-	u64 i4 = VA_A >> 39 & 511, i3 = VA_A >> 30 & 511, i2 = VA_A >> 21 & 511, i1 = VA_A >> 12 & 511;
+	u64 i4 = VA_A >> 39 & 511, i3 = VA_A >> 30 & 511, i2 = VA_A >> 21 & 511,
+	    i1 = VA_A >> 12 & 511;
 	u64 pte = base | i4 << 30 | i3 << 21 | i2 << 12 | i1 << 3;
 	u64 pde = base | slot << 30 | i4 << 21 | i3 << 12 | i2 << 3;
 	u64 pdpte = base | slot << 30 | slot << 21 | i4 << 12 | i3 << 3;
 	u64 pml4e = base | slot << 30 | slot << 21 | slot << 12 | i4 << 3;
-	u64 window[] = {0, pte, pde, pdpte, pml4e};
+	u64 window[] = { 0, pte, pde, pdpte, pml4e };
 
 	/* Supervisor only: its entries are user entries below, and the loop takes U away. */
 	set((u64 *)root + slot, root | PTE_P | PTE_W);
@@ -557,8 +560,8 @@ static void subtree_swapped(void)
 			space_use(root, 0);
 		for (int i = 0; i < 8; i++) {
 			verify_all((VA_A & ~0x3ffffffful) | (u64)i << 21 | (u64)i << 12);
-			verify(USER, READ, spare | (u64)(round & 1) << 30 | (u64)i << 21 |
-						   (u64)i << 12);
+			verify(USER, READ,
+			       spare | (u64)(round & 1) << 30 | (u64)i << 21 | (u64)i << 12);
 		}
 	}
 	set(pdpte, 0);
@@ -661,27 +664,27 @@ static void many_tables(void)
 }
 
 const struct test_case table_cases[] = {
-	{"accessed_dirty_return", accessed_dirty_return, NULL, NULL},
-	{"accessed_clear_atomic", accessed_clear_atomic, NULL, NULL},
-	{"accessed_upper_return", accessed_upper_return, NULL, NULL},
-	{"dirty_large", dirty_large, NULL, NULL},
-	{"table_reused_as_data", table_reused_as_data, NULL, NULL},
-	{"data_becomes_table", data_becomes_table, NULL, NULL},
-	{"stale_writable_translation", stale_writable_translation, NULL, NULL},
-	{"one_page_two_levels", one_page_two_levels, NULL, NULL},
-	{"one_page_all_levels", one_page_all_levels, NULL, NULL},
-	{"table_shared_by_spaces", table_shared_by_spaces, NULL, NULL},
-	{"table_shared_by_paths", table_shared_by_paths, NULL, NULL},
-	{"table_through_2m", table_through_2m, NULL, NULL},
-	{"table_through_1g", table_through_1g, "no 1 GiB pages", has_1g},
-	{"table_through_clean_alias", table_through_clean_alias, NULL, NULL},
-	{"recursive_root", recursive_root, NULL, NULL},
-	{"table_maps_itself", table_maps_itself, NULL, NULL},
-	{"split_and_join", split_and_join, NULL, NULL},
-	{"subtree_swapped", subtree_swapped, NULL, NULL},
-	{"space_edited_from_outside", space_edited_from_outside, NULL, NULL},
-	{"root_reused", root_reused, NULL, NULL},
-	{"root_in_user_hands", root_in_user_hands, NULL, NULL},
-	{"many_tables", many_tables, NULL, NULL},
-	{NULL, NULL, NULL, NULL},
+	{ "accessed_dirty_return", accessed_dirty_return, NULL, NULL },
+	{ "accessed_clear_atomic", accessed_clear_atomic, NULL, NULL },
+	{ "accessed_upper_return", accessed_upper_return, NULL, NULL },
+	{ "dirty_large", dirty_large, NULL, NULL },
+	{ "table_reused_as_data", table_reused_as_data, NULL, NULL },
+	{ "data_becomes_table", data_becomes_table, NULL, NULL },
+	{ "stale_writable_translation", stale_writable_translation, NULL, NULL },
+	{ "one_page_two_levels", one_page_two_levels, NULL, NULL },
+	{ "one_page_all_levels", one_page_all_levels, NULL, NULL },
+	{ "table_shared_by_spaces", table_shared_by_spaces, NULL, NULL },
+	{ "table_shared_by_paths", table_shared_by_paths, NULL, NULL },
+	{ "table_through_2m", table_through_2m, NULL, NULL },
+	{ "table_through_1g", table_through_1g, "no 1 GiB pages", has_1g },
+	{ "table_through_clean_alias", table_through_clean_alias, NULL, NULL },
+	{ "recursive_root", recursive_root, NULL, NULL },
+	{ "table_maps_itself", table_maps_itself, NULL, NULL },
+	{ "split_and_join", split_and_join, NULL, NULL },
+	{ "subtree_swapped", subtree_swapped, NULL, NULL },
+	{ "space_edited_from_outside", space_edited_from_outside, NULL, NULL },
+	{ "root_reused", root_reused, NULL, NULL },
+	{ "root_in_user_hands", root_in_user_hands, NULL, NULL },
+	{ "many_tables", many_tables, NULL, NULL },
+	{ NULL, NULL, NULL, NULL },
 };
