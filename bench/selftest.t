@@ -408,6 +408,84 @@ test_run() {
 	fi
 }
 
+# A tree in which the emulated host is a script that prints two rows and, if told, hangs.
+make_pretended_tree() {
+	tree=$tmp/tree
+	mkdir -p "$tree/scripts" "$tree/build"
+	cp -r "$top/bench" "$tree/"
+	cp "$tmp/runner" "$tmp/summarize" "$tree/build/"
+	printf '%%:\n\t@true\n' >"$tree/Makefile"
+	printf '#!/bin/sh\n' >"$tree/scripts/setup"
+	row shadow gups 1 ok 3000 500 0x1 >"$tree/row1"
+	row ept gups 1 ok 2000 0 0x1 >"$tree/row2"
+	cat >"$tree/scripts/emulated-host" <<-'END'
+	#!/bin/sh
+	echo "@env parameter_x 1"
+	echo "@progress 0 2 1/2 penumbra shadow gups"
+	sed 's/^/@csv /' row1
+	if [ -e hang ]; then
+		echo $$ >hangs
+		sleep 60
+	fi
+	echo "@progress 1 2 2/2 penumbra ept gups"
+	sed 's/^/@csv /' row2
+	[ ! -e broken ]
+	END
+	chmod +x "$tree/scripts/emulated-host" "$tree/scripts/setup"
+}
+
+pretended_run() {
+	(cd "$tree" && HOST=emulated exec bench/run) >"$tmp/out" 2>"$tmp/err"
+	status=$?
+}
+
+test_pretended_run() {
+	make_pretended_tree
+	pretended_run
+	[ $status = 0 ] && [ "$(wc -l <"$tree/results/latest/raw.csv")" = 3 ]
+	result $? "a run leaves its rows in results/latest"
+	grep -q '^cost_vs_ept\|,cost_vs_ept,' "$tree/results/latest/summary.csv" &&
+		grep -qx "parameter_x 1" "$tree/results/latest/env.txt"
+	result $? "with a summary and the host's facts"
+	has "about .* s left" "it says how much time is left"
+
+	: >"$tree/broken"
+	pretended_run
+	[ $status = 1 ]
+	result $? "a failure on the host fails the run"
+	rm "$tree/broken"
+	latest=$(readlink "$tree/results/latest")
+
+	# As when kill or a supervisor ends it: a signal to bench/run alone.
+	: >"$tree/hang"
+	pretended_run &
+	waiting=$!
+	tries=0
+	while [ ! -s "$tree/hangs" ] && [ $tries -lt 100 ]; do
+		sleep 0.1
+		tries=$((tries + 1))
+	done
+	host_pid=$(cat "$tree/hangs")
+	run_pid=$(ps -o pid= -o ppid= -o sid= -A | awk -v host="$host_pid" '
+		{ parent[$1] = $2 } END { print parent[parent[host]] }')
+	kill -TERM "$run_pid"
+	wait $waiting
+	grep -q "stopped; 1 rows" "$tmp/out"
+	result $? "a stopped run says what it has"
+	tries=0
+	while kill -0 "$host_pid" 2>/dev/null && [ $tries -lt 50 ]; do
+		sleep 0.1
+		tries=$((tries + 1))
+	done
+	[ $tries -lt 50 ]
+	result $? "and leaves nothing running"
+	[ "$(readlink "$tree/results/latest")" = "$latest" ]
+	result $? "nor moves results/latest"
+	raw=$tree/$(sed -n 's/.* rows are in \(.*raw.csv\).*/\1/p' "$tmp/out")
+	"$tmp/summarize" "$raw" >"$tmp/summary.csv" && [ "$(wc -l <"$tmp/summary.csv")" = 2 ]
+	result $? "its CSV is valid"
+}
+
 # ------------------------------------------------------------------------------ plots
 
 test_plots() {
@@ -451,5 +529,6 @@ test_rows
 test_summary
 test_matrix
 test_run
+test_pretended_run
 test_plots
 echo "1..$count"

@@ -146,7 +146,7 @@ static const struct trace_ops counting = {
 
 static void usage(FILE *to)
 {
-	fputs("usage: walkcount [--speed] [--no-header] [TRACE]\n"
+	fputs("usage: walkcount [--speed] [--no-header | --columns] [TRACE]\n"
 	      "\n"
 	      "Counts the walks and page-walk references in a memory trace of the emulated host\n"
 	      "(scripts/emulated-host --trace PIPE) and prints one CSV row per region. TRACE is a\n"

@@ -465,6 +465,7 @@ static void usage(FILE *to)
 	      "  --ops N          its accesses (default: four times through all pages)\n"
 	      "  --set WORD=N     tag_vpid=0|1 or tag_pcid=0|1 for all CPUs, against their files\n"
 	      "  --name TEXT      what rows call the stream\n"
+	      "  --columns        print the header and exit\n"
 	      "  --help           this text\n"
 	      "\n"
 	      "Exit status: 0; 1 if a check differs; 2 wrong usage or input.\n",
@@ -554,6 +555,7 @@ static int parse(struct stream *s, struct settings *set, int argc, char **argv)
 		{ "ops", required_argument, NULL, 'o' },
 		{ "set", required_argument, NULL, 'S' },
 		{ "name", required_argument, NULL, 'n' },
+		{ "columns", no_argument, NULL, 'C' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -602,6 +604,9 @@ static int parse(struct stream *s, struct settings *set, int argc, char **argv)
 		case 'n':
 			snprintf(s->name, sizeof(s->name), "%s", optarg);
 			break;
+		case 'C':
+			print_header(s);
+			exit(0);
 		case 'h':
 			usage(stdout);
 			exit(0);
