@@ -52,6 +52,8 @@ run --no-such-option
 check "an unknown option is refused" ends_with 125
 run --model pdp11 -- true
 check "an unknown model is refused" complains "Bochs does not know it"
+run --cpus 16 -- true
+check "too many processors are refused" complains "say 1 or 2"
 run --mem 64 -- true
 check "too little memory is refused" complains "300 to 2048"
 run
