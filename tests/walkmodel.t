@@ -92,37 +92,10 @@ grep '^#' "$dir/cases.all"
 grep -v '^#' "$dir/cases.all" >"$dir/cases"
 
 if [ -s "$dir/cases" ]; then
-	cat >"$dir/script" <<-END
-	now=
-	engine() {
-		[ "\$now" != "\$1 \$2" ] || return 0
-		case \$1 in
-		kvm)
-			rmmod penumbra 2>/dev/null
-			rmmod kvm_intel 2>/dev/null
-			ept=0
-			[ \$2 = shadow ] || ept=1
-			modprobe kvm_intel ept=\$ept || return 1
-			;;
-		penumbra)
-			rmmod kvm_intel 2>/dev/null
-			[ -d /sys/module/penumbra ] || insmod $module || return 1
-			echo \$2 >/sys/module/penumbra/parameters/paging_mode || return 1
-			;;
-		esac
-		now="\$1 \$2"
-	}
-	while read -r engine mode name page backing; do
-		engine \$engine \$mode || exit 1
-		$B/runner --device /dev/\$engine --kernel $B/suite.elf --mem 128 --timeout 60 \
-			--hugepages \$backing --append "workload=\$name size=16M ops=$ops \
-			page=\$page directmap=4k trace=1" </dev/null || exit 1
-		echo "@done \$engine \$mode \$name \$page \$backing"
-	done <<'CASES'
-	$(cat "$dir/cases")
-	CASES
-	END
-	trace -- sh -c "$(cat "$dir/script")"
+	trace -- bench/walk/host "$(awk -v ops="$ops" '{
+		print $1, $2, $5, 128, "suite.elf", \
+			"workload=" $3, "size=16M ops=" ops, "page=" $4, "directmap=4k trace=1"
+	}' "$dir/cases")"
 	[ "$status" = 0 ] && fine=yes || fine=no
 	say "every workload ran" "$fine" "status $status"
 	row=1

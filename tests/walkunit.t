@@ -28,13 +28,14 @@ check() {
 	fi
 }
 
-check "the unit tests end with a plan and status 0" "$unit $(tail -n 1 "$dir/unit" | cut -c1-3)" '0 1..'
+check "the unit tests end with a plan and status 0" \
+	"$unit $(tail -n 1 "$dir/unit" | cut -c1-3)" '0 1..'
 
 for page in 4k:4 2m:3 1g:2; do
 	for nested in none:0 4k:4 2m:3 1g:2; do
 		want=$(((${page#*:} + 1) * (${nested#*:} + 1) - 1))
 		got=$("$B/walkmodel" --cpu bench/walk/cpus/bochs.conf --generate chase --size 64M \
-			--page "${page%:*}" --nested "${nested%:*}" --ops 1000 | tail -n 1 | cut -d, -f10)
+			--page "${page%:*}" --nested "${nested%:*}" --ops 1000 | tail -n 1 | cut -d, -f11)
 		check "${page%:*} pages, nested ${nested%:*}: references per walk, no caches" \
 			"$got" "$want.000"
 	done
@@ -84,7 +85,7 @@ check "walkmodel: the long trace" \
 	"$("$B/walkmodel" --check "$dir/trace" | tail -n 1 | cut -d, -f3-)" \
 	400000,400000,1600000,1600000,0,0,0,0,0,same
 check "the parameters in bochs.conf give what is built in" \
-	"$("$B/walkmodel" --cpu bench/walk/cpus/bochs.conf "$dir/trace" | tail -n 1 | cut -d, -f7-9)" \
+	"$("$B/walkmodel" --cpu bench/walk/cpus/bochs.conf "$dir/trace" | tail -n 1 | cut -d, -f8-10)" \
 	"$("$B/walkmodel" --check "$dir/trace" | tail -n 1 | cut -d, -f4,6,8)"
 echo "1..$n"
 exit "$failed"

@@ -74,7 +74,8 @@ static void print_header(const struct stream *s)
 		     "refs_guest_modelled,refs_nested_traced,refs_nested_modelled,not_foreseen,"
 		     "not_made,taken_as_shown,verdict");
 	else
-		puts("stream,region,cpu,accesses,tlb_l1_hits,tlb_l2_hits,walks,walk_refs_guest,"
+		puts("stream,region,cpu,accesses,accesses_unknown,tlb_l1_hits,tlb_l2_hits,walks,"
+		     "walk_refs_guest,"
 		     "walk_refs_nested,refs_per_walk,walk_cycles,cycles_per_walk,"
 		     "translation_cycles_per_access,data_cycles_per_access,host_walks,"
 		     "host_walk_cycles,assumptions,kind");
@@ -93,9 +94,9 @@ static void print_model(const struct stream *s, struct model *m)
 	uint64_t refs = sum_refs(c->refs[0]), nested = sum_refs(c->refs[1]);
 
 	printf("%s,%" PRIu64 ",%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
-	       ",%" PRIu64 ",",
-	       s->name, s->region, model_config(m)->name, c->accesses, c->l1_hits, c->stlb_hits,
-	       c->walks, refs, nested);
+	       ",%" PRIu64 ",%" PRIu64 ",",
+	       s->name, s->region, model_config(m)->name, c->accesses, c->unknown, c->l1_hits,
+	       c->stlb_hits, c->walks, refs, nested);
 	print_ratio(refs + nested, c->walks);
 	printf("%" PRIu64 ",", c->walk_cycles);
 	print_ratio(c->walk_cycles, c->walks);

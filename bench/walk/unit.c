@@ -323,6 +323,7 @@ static void test_tlbs(void)
 	is(touch(m, 0x1001, 17, false, USE_FETCH), FOUND_STLB,
 	   "instructions have a TLB of their own");
 	is(touch(m, 0x2001, 17, false, USE_READ), WALKED, "another context is another page");
+	is(touch(m, 0x2001, 17, false, USE_READ), FOUND_L1, "which then is there as well");
 	model_forget(m, 0x2001, 17 << 12);
 	is(touch(m, 0x2001, 17, false, USE_READ), WALKED, "INVLPG");
 	is(touch(m, 0x1001, 17, false, USE_READ), FOUND_L1, "which leaves the others alone");
@@ -364,7 +365,13 @@ static void test_flushes(void)
 		   "and keeps a global one in any case");
 		is(touch(m, 0x2001, 0x100, false, USE_READ), FOUND_L1,
 		   "which serves every address space");
+		is(model_access(m, &book, 0x3001, 0x100 << 12, 0, USE_READ), FOUND_L1,
+		   "even one whose own walk nobody has seen");
 		model_transition(m);
+		is(model_access(m, &book, 0x3001, 0x100 << 12, 0, USE_READ),
+		   cases[i].vpid ? FOUND_L1 : WALKED, "and that, after a VM exit");
+		is(model_access(m, &book, 0x3001, 99 << 12, 0, USE_READ), NOT_KNOWN,
+		   "a page that nobody has shown is not made up");
 		ok((touch(m, 0x1001, 1, false, USE_READ) == FOUND_L1) == cases[i].vpid,
 		   "%s: a VM exit %s it", cases[i].name, cases[i].vpid ? "keeps" : "flushes");
 		model_free(m);

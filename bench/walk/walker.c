@@ -168,11 +168,10 @@ static bool is_global(const struct walk *walk)
 	return false;
 }
 
-const struct translation *book_learn(struct book *book, uint64_t context, const struct walk *walk,
-				     uint64_t *lin, bool *changed)
+static const struct translation *learn(struct book *book, uint64_t context, const struct walk *walk,
+				       uint64_t lin, unsigned int shift, bool *changed)
 {
-	unsigned int shift = walk_page(walk, lin);
-	uint64_t key = page_key(*lin, shift);
+	uint64_t key = page_key(lin, shift);
 	struct translation *t;
 	size_t at;
 
@@ -197,7 +196,19 @@ const struct translation *book_learn(struct book *book, uint64_t context, const 
 	return t;
 }
 
-const struct translation *book_find(const struct book *book, uint64_t context, uint64_t lin)
+/* A global translation is also noted without its root, for the other address spaces. */
+const struct translation *book_learn(struct book *book, uint64_t context, const struct walk *walk,
+				     uint64_t *lin, bool *changed)
+{
+	unsigned int shift = walk_page(walk, lin);
+	bool ignored;
+
+	if (is_global(walk))
+		learn(book, context & GUEST, walk, *lin, shift, &ignored);
+	return learn(book, context, walk, *lin, shift, changed);
+}
+
+static const struct translation *find(const struct book *book, uint64_t context, uint64_t lin)
 {
 	const struct translation *best = NULL, *t;
 
@@ -209,6 +220,13 @@ const struct translation *book_find(const struct book *book, uint64_t context, u
 			best = t;
 	}
 	return best;
+}
+
+const struct translation *book_find(const struct book *book, uint64_t context, uint64_t lin)
+{
+	const struct translation *t = find(book, context, lin);
+
+	return t ? t : find(book, context & GUEST, lin);
 }
 
 void book_clear(struct book *book)
@@ -292,14 +310,14 @@ static unsigned int guest_leaf(const struct translation *t)
 	return 1;
 }
 
-static void walk(struct model *m, const struct translation *t, uint64_t lin)
+static void walk(struct model *m, const struct translation *t, uint64_t context, uint64_t lin)
 {
-	struct model_counts *c = &m->counts[t->context & GUEST];
+	struct model_counts *c = &m->counts[context & GUEST];
 	unsigned int leaf = guest_leaf(t), start = 5;
 
 	c->walks++;
 	for (unsigned int level = leaf + 1; level <= 4; level++) {
-		if (found_in(m->psc, level, lin, t->context)) {
+		if (found_in(m->psc, level, lin, context)) {
 			start = level - 1;
 			break;
 		}
@@ -317,7 +335,7 @@ static void walk(struct model *m, const struct translation *t, uint64_t lin)
 		if (level && level <= start) {
 			make_reference(m, c, &t->ref[i]);
 			if (level > leaf)
-				put_into(m->psc, level, lin, t->context);
+				put_into(m->psc, level, lin, context);
 		}
 		i += level > 0;
 	}
@@ -352,8 +370,8 @@ static struct slot *tlb_find(struct array *parts, uint64_t lin, uint64_t context
 }
 
 /* Into the part that holds the page's size, or as a smaller page where there is none. */
-static void tlb_put(struct model *m, struct array *parts, const struct translation *t, uint64_t lin,
-		    bool written)
+static void tlb_put(struct model *m, struct array *parts, const struct translation *t,
+		    uint64_t context, uint64_t lin, bool written)
 {
 	int size = m->config->fracture ? PAGE_4K : (t->shift - 12) / 9;
 
@@ -365,8 +383,8 @@ static void tlb_put(struct model *m, struct array *parts, const struct translati
 
 			if (!(parts[i].holds >> size & 1))
 				continue;
-			slot = array_put(&parts[i], lin >> shift, page_key(lin, shift), t->context);
-			slot->context = t->context;
+			slot = array_put(&parts[i], lin >> shift, page_key(lin, shift), context);
+			slot->context = context;
 			slot->global = t->global;
 			slot->written = written;
 			return;
@@ -403,11 +421,11 @@ enum model_result model_access(struct model *m, const struct book *book, uint64_
 		c->stlb_cycles += m->config->stlb_cycles;
 		result = FOUND_STLB;
 	} else {
-		walk(m, t, lin);
-		tlb_put(m, m->stlb, t, lin, use == USE_WRITE);
+		walk(m, t, context, lin);
+		tlb_put(m, m->stlb, t, context, lin, use == USE_WRITE);
 		result = WALKED;
 	}
-	tlb_put(m, l1, t, lin, use == USE_WRITE);
+	tlb_put(m, l1, t, context, lin, use == USE_WRITE);
 	return result;
 }
 

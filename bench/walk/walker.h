@@ -60,6 +60,8 @@ const struct translation *book_learn(struct book *book, uint64_t context, const 
  * @book: the book
  * @context: whose
  * @lin: the address
+ *
+ * Return: what was learned in this context, else a global one from another, else NULL.
  */
 const struct translation *book_find(const struct book *book, uint64_t context, uint64_t lin);
 void book_clear(struct book *book);
