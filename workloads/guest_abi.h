@@ -40,7 +40,7 @@
 #define GUEST_PORT_COM1_LCR	  0x3fb /* line control: set to 8 bits where it is not (or 0xff) */
 #define GUEST_PORT_COM1_LSR	  0x3fd
 #define GUEST_COM1_LSR_THRE	  0x20 /* the UART takes another character */
-#define GUEST_COM1_LSR_TEMT	  0x40 /* all have left; polled where GUEST_PORT_EXIT is not there */
+#define GUEST_COM1_LSR_TEMT	  0x40 /* all have left; polled where the exit port is not there */
 #define GUEST_PORT_ROW		  0xe9	 /* outb: the bytes of @row lines */
 #define GUEST_PORT_EXIT		  0xf4	 /* outb v: the run ends with status v */
 #define GUEST_PORT_MARK		  0xf5	 /* outl: one of the markers below */
