@@ -123,6 +123,7 @@ void cpu_burst_end(struct vcpu *v);
 bool cpu_let_interrupts(struct vcpu *v);
 void cpu_take_nmi(void);
 void cpu_take_machine_check(void);
+void cpu_flush(struct vcpu *v);
 unsigned int cpu_enter(struct vcpu *v); /* returns enum exit_kind */
 
 /* The exit, in plain data. */

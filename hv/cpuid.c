@@ -144,24 +144,37 @@ int cpuid_supported(struct kvm_cpuid_entry2 *entries, u32 *nr)
 	return 0;
 }
 
+static bool is_for(const struct kvm_cpuid_entry2 *e, u32 function, u32 index)
+{
+	return e->function == function &&
+	       (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == index);
+}
+
 static const struct kvm_cpuid_entry2 *find(struct vcpu *v, u32 function, u32 index)
 {
-	u32 i = v->last_cpuid;
+	u32 i;
 
-	/* Guests ask for the same leaf again and again. */
-	if (i < v->nr_cpuid && v->cpuid[i].function == function && v->cpuid[i].index == index)
-		return &v->cpuid[i];
-	for (i = 0; i < v->nr_cpuid; i++) {
-		const struct kvm_cpuid_entry2 *e = &v->cpuid[i];
+	for (i = 0; i < v->nr_cpuid; i++)
+		if (is_for(&v->cpuid[i], function, index))
+			return &v->cpuid[i];
+	return NULL;
+}
 
-		if (e->function != function)
-			continue;
-		if ((e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) && e->index != index)
-			continue;
-		v->last_cpuid = i;
+/* The entry that answers a leaf, or one of zeros. */
+static noinline const struct kvm_cpuid_entry2 *look_up(struct vcpu *v, u32 function, u32 index)
+{
+	static const struct kvm_cpuid_entry2 nothing;
+	const struct kvm_cpuid_entry2 *e = find(v, function, index), *top;
+
+	if (e) {
+		v->last_cpuid = e - v->cpuid;
 		return e;
 	}
-	return NULL;
+	/* Beyond the last basic leaf Intel's CPUs answer with that leaf. SDM vol. 2. */
+	top = find(v, 0, 0);
+	if (top && function < HYPERVISOR_LEAF && function > top->eax)
+		e = find(v, top->eax, index);
+	return e ? e : &nothing;
 }
 
 /**
@@ -170,20 +183,12 @@ static const struct kvm_cpuid_entry2 *find(struct vcpu *v, u32 function, u32 ind
  */
 void cpuid_answer(struct vcpu *v)
 {
-	static const struct kvm_cpuid_entry2 nothing;
 	u64 *gpr = v->regs.gpr;
-	const struct kvm_cpuid_entry2 *e = find(v, gpr[0], gpr[1]);
+	/* Guests ask for the same leaf again and again. Without a table the entry is all zero. */
+	const struct kvm_cpuid_entry2 *e = &v->cpuid[v->last_cpuid];
 
-	if (unlikely(!e)) {
-		const struct kvm_cpuid_entry2 *top = find(v, 0, 0);
-
-		/* Beyond the last basic leaf Intel's CPUs answer with that leaf. SDM vol. 2. */
-		e = top && (u32)gpr[0] < HYPERVISOR_LEAF && (u32)gpr[0] > top->eax
-			    ? find(v, top->eax, gpr[1])
-			    : NULL;
-		if (!e)
-			e = &nothing;
-	}
+	if (unlikely(!is_for(e, gpr[0], gpr[1])))
+		e = look_up(v, gpr[0], gpr[1]);
 	gpr[0] = e->eax;
 	gpr[3] = e->ebx;
 	gpr[1] = e->ecx;

@@ -56,7 +56,10 @@ static enum next inner_loop(struct vcpu *v)
 			if (next != NEXT_ENTER)
 				return next;
 		}
-		ops->enter(pv);
+		if (unlikely(pv->flush || pv->flush_gen != pv->pg->flush_gen)) {
+			ops->enter(pv);
+			cpu_flush(v);
+		}
 		kind = cpu_enter(v);
 		count(&v->vm->count, exits);
 		if (unlikely(pv->window) && kind != EXIT_PF && kind != EXIT_NESTED)

@@ -102,7 +102,10 @@ class Results:
 
     def __init__(self, directory):
         with open(os.path.join(directory, "summary.csv"), newline="", encoding="utf-8") as file:
-            self.rows = [row for row in csv.DictReader(file) if row["reps"] != "0"]
+            rows = [row for row in csv.DictReader(file) if row["reps"] != "0"]
+        # The GTT device has plots of its own: gtt.py.
+        self.rows = [row for row in rows if not row.get("gtt_mode")]
+        self.only_gtt = bool(rows) and not self.rows
         self.works = []  # (workload, params) in the order of the file
         self.cell = {}  # (work, series) -> row
         found = []
@@ -698,6 +701,8 @@ def main():
         results = Results(sys.argv[1])
     except (OSError, KeyError) as error:
         sys.exit(f"plot: cannot use {sys.argv[1]}/summary.csv: {error}")
+    if results.only_gtt:
+        return
     if not results.rows:
         sys.exit(f"plot: {sys.argv[1]}/summary.csv has no row that is ok")
     out = sys.argv[2]

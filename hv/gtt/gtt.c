@@ -50,9 +50,6 @@ enum verdict gtt_translate(struct gtt *g, u64 entry, u64 *shadow, struct paging_
 
 	if (likely(gtt_translate_near(g, entry, shadow)))
 		return VERDICT_RETRY;
-	*shadow = 0;
-	if (!(entry & GTT_PRESENT))
-		return VERDICT_RETRY;
 	slot = gmem_slot(g->pg->mem, (entry & GTT_FRAME) >> 12);
 	if (entry & GTT_RESERVED) {
 		*shadow = REFUSED(GTT_RESERVED_BIT);
@@ -174,9 +171,8 @@ enum verdict gtt_portion_sync(struct gtt *g, struct gtt_portion *p, u32 *cost,
 			      struct paging_result *res)
 {
 	bool whole = p->stale || !p->snapshot;
-	u64 rebuilt = 0;
-	enum verdict v;
-	u32 i;
+	enum verdict v = VERDICT_RETRY;
+	u32 i, rebuilt = 0, changed = 0;
 
 	for (i = 0; i < GTT_PORTION; i++) {
 		u64 entry, shadow;
@@ -187,24 +183,28 @@ enum verdict gtt_portion_sync(struct gtt *g, struct gtt_portion *p, u32 *cost,
 				break;
 		}
 		entry = READ_ONCE(p->table[i]);
-		v = gtt_translate(g, entry, &shadow, res);
-		if (v != VERDICT_RETRY) {
-			count_add(g->pg->count, gtt_entries_rebuilt, rebuilt);
-			return v;
+		if (unlikely(!gtt_translate_near(g, entry, &shadow))) {
+			v = gtt_translate(g, entry, &shadow, res);
+			if (v != VERDICT_RETRY)
+				break;
 		}
 		rebuilt++;
-		if (!whole || p->shadow[i] != shadow)
-			g->changed++;
-		p->shadow[i] = shadow;
+		if (!whole || p->shadow[i] != shadow) {
+			p->shadow[i] = shadow;
+			changed++;
+		}
 		if (p->snapshot)
 			p->snapshot[i] = entry;
 	}
+	g->changed += changed;
 	count_add(g->pg->count, gtt_entries_rebuilt, rebuilt);
+	*cost += whole ? 8 * GTT_PORTION : GTT_PORTION + 8 * rebuilt;
+	if (v != VERDICT_RETRY)
+		return v;
 	if (whole)
 		count(g->pg->count, gtt_portions_rebuilt);
 	else
 		count(g->pg->count, gtt_portions_compared);
-	*cost += whole ? 8 * GTT_PORTION : GTT_PORTION + 8 * rebuilt;
 	p->stale = false;
 	return VERDICT_RETRY;
 }

@@ -258,7 +258,11 @@ static inline bool gtt_translate_near(const struct gtt *g, u64 entry, u64 *shado
 	const struct gmem_slot *slot = g->near;
 	u64 i, host;
 
-	if (!slot || (entry & (GTT_RESERVED | GTT_PRESENT)) != GTT_PRESENT)
+	/* Nothing there is usual too. */
+	*shadow = 0;
+	if (!(entry & GTT_PRESENT))
+		return true;
+	if (!slot || (entry & GTT_RESERVED))
 		return false;
 	i = (entry >> 12) - slot->base;
 	if (i >= slot->npages)

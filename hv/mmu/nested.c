@@ -274,8 +274,11 @@ static enum verdict nested_fault(struct paging_vcpu *pv, const struct paging_fau
 
 	v = gmem_host(pg->mem, gfn, &host, res);
 	if (v != VERDICT_RETRY) {
-		if (v == VERDICT_MMIO)
-			res->gpa = f->gpa;
+		res->gpa = v == VERDICT_MMIO ? f->gpa : res->gpa;
+		if (v == VERDICT_MMIO && f->in_walk) {
+			res->why = "a guest page table lies outside guest memory";
+			return VERDICT_STOP;
+		}
 		return v;
 	}
 	if (is_mapped(pg, gfn)) {
@@ -426,7 +429,7 @@ static void audit_table(struct audit *a, const u64 *table, int level, gfn_t base
 
 static u64 nested_audit(struct paging_vcpu *pv, char *text, size_t size)
 {
-	struct audit a = {.pg = pv->pg};
+	struct audit a = { .pg = pv->pg };
 	const struct nested *n = pv->pg->state;
 
 	if (size)

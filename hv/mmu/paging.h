@@ -62,6 +62,7 @@ struct paging_fault {
 	u8 cpl;	   /* 0 to 3 at the time of the access */
 	bool ac;   /* RFLAGS.AC */
 	bool has_gva;
+	bool in_walk; /* nested: while the CPU read the guest's own tables, not at the access */
 	u64 rip; /* of the instruction */
 };
 

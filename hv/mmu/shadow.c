@@ -373,14 +373,10 @@ static void unguard_frame(struct gmem_slot *slot, gfn_t gfn)
 	gmem_info(slot, gfn, 3)->tables--;
 }
 
-static u32 *open_list(struct shadow *sh, struct shadow_page *sp)
-{
-	return &sh->open[sp->role.level > 1];
-}
-
 static void sp_open(struct shadow *sh, struct shadow_page *sp)
 {
-	u32 *head = open_list(sh, sp), id = sp->id;
+	unsigned int list = sp->role.level > 1;
+	u32 *head = &sh->open[list], id = sp->id;
 
 	sp->open = true;
 	sp->quiet = 0;
@@ -388,18 +384,24 @@ static void sp_open(struct shadow *sh, struct shadow_page *sp)
 	sp->open_next = *head;
 	if (*head)
 		sp_at(sh, *head)->open_prev = id;
+	else
+		sh->open_oldest[list] = id;
 	*head = id;
 	sh->nr_open++;
 }
 
 static void sp_close(struct shadow *sh, struct shadow_page *sp)
 {
+	unsigned int list = sp->role.level > 1;
+
 	if (sp->open_prev)
 		sp_at(sh, sp->open_prev)->open_next = sp->open_next;
 	else
-		*open_list(sh, sp) = sp->open_next;
+		sh->open[list] = sp->open_next;
 	if (sp->open_next)
 		sp_at(sh, sp->open_next)->open_prev = sp->open_prev;
+	else
+		sh->open_oldest[list] = sp->open_prev;
 	sp->open = false;
 	sh->nr_open--;
 }
@@ -731,6 +733,32 @@ static void sync_table(struct shadow *sh, struct gfn_info *info, const u64 *tabl
 	}
 }
 
+/* From here on each store to the table traps again. It must be in step; a full flush is owed. */
+static bool close_table(struct shadow *sh, struct gfn_info *info)
+{
+	u32 id;
+
+	for_each_table(sh, info, id)
+		sp_close(sh, sp_at(sh, id));
+	return rmap_clear(sh, info, PTE_W);
+}
+
+/* Sync points look at each open table, so there may be only so many: the oldest closes. */
+static void bound_open(struct shadow *sh)
+{
+	while (sh->nr_open > SHADOW_OPEN_MAX) {
+		u32 oldest = sh->open_oldest[0] ? sh->open_oldest[0] : sh->open_oldest[1];
+		gfn_t gfn = sp_at(sh, oldest)->gfn;
+		struct gfn_info *info = gmem_info(gmem_slot(sh->pg->mem, gfn), gfn, 1);
+		bool written = rmap_clear(sh, info, PTE_D);
+
+		if (take_mark(sh, info) || written)
+			sync_table(sh, info, table_of(sh, gfn));
+		close_table(sh, info);
+		sh->pg->flush_gen++;
+	}
+}
+
 /*
  * A sync point looks at open tables only, and at their entries only if one of the entries through
  * which the guest can write to the table is marked dirty: it costs what changed, not what exists.
@@ -767,9 +795,7 @@ static bool sync_open(struct shadow *sh, u32 list, bool may_close)
 			close |= sh->policy->closes(&sh->pg->cfg, ++sp_at(sh, other)->quiet);
 		if (!close)
 			continue;
-		for_each_table(sh, info, other)
-			sp_close(sh, sp_at(sh, other));
-		flush |= rmap_clear(sh, info, PTE_W);
+		flush |= close_table(sh, info);
 	}
 	return flush;
 }
@@ -960,6 +986,7 @@ enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 	v = reserve(sh, MAKE_MAX);
 	if (v != VERDICT_RETRY)
 		return v;
+	bound_open(sh);
 	v = walk_guest(pv, &want, &w, res);
 	if (v != VERDICT_RETRY)
 		return v;

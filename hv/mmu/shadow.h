@@ -24,7 +24,8 @@
 #define SHADOW_BUDGET_MAX  (1u << 20)
 #define SHADOW_CHUNK	   16u /* struct shadow_page in a page of memory */
 #define SHADOW_HASH	   1024u
-#define SHADOW_WINDOWS	   4u /* frames one undecoded instruction may write to */
+#define SHADOW_OPEN_MAX	   64u /* open shadow pages; then the oldest closes */
+#define SHADOW_WINDOWS	   4u  /* frames one undecoded instruction may write to */
 
 /* With frame, what a shadow page was made from. */
 union shadow_role {
@@ -90,6 +91,7 @@ struct shadow {
 	u32 upper_gen;	    /* grows when an upper entry loses its meaning */
 	u32 sync_points;    /* full synchronisations so far */
 	u32 open[2];	    /* open shadow pages: [0] of leaf tables, [1] of upper ones */
+	u32 open_oldest[2];
 	u32 nr_open;
 	struct shadow_vcpu *vcpus;
 	u32 hash[SHADOW_HASH];

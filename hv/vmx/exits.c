@@ -70,11 +70,14 @@ static unsigned int kind_of_exception(void)
 
 /* ---- entering ---- */
 
-/*
- * Flushes that the paging mode owes. Without a VPID every entry drops all that is tagged with
- * linear addresses (SDM vol. 3, 29.4.3.1), but never what is cached from EPT alone.
+/**
+ * cpu_flush() - perform the flushes that the paging mode owes
+ * @v: the vCPU, inside a burst
+ *
+ * Without a VPID every entry drops all that is tagged with linear addresses (SDM vol. 3,
+ * 29.4.3.1), but never what is cached from EPT alone.
  */
-static noinline void do_flush(struct vcpu *v)
+void cpu_flush(struct vcpu *v)
 {
 	struct counters *c = v->pv.pg->count;
 	u32 flush = v->pv.flush;
@@ -161,6 +164,21 @@ static noinline unsigned int odd_exit(struct vcpu *v, bool entered)
 	return v->hw.reason & VMX_EXIT_REASONS_FAILED_VMENTRY ? EXIT_ENTRY_FAILED : EXIT_UNKNOWN;
 }
 
+static inline unsigned int kind_of(u32 reason)
+{
+	return reason == EXIT_REASON_EXCEPTION_NMI ? kind_of_exception() : kind_of_reason[reason];
+}
+
+/* What only some exits need; by itself, so that the others save no registers for it. */
+static noinline unsigned int more_of_exit(struct vcpu *v, u32 reason, u32 vectoring)
+{
+	if (v->pv.share_on && !find_root(v))
+		return EXIT_UNKNOWN;
+	if (vectoring & VECTORING_INFO_VALID_MASK)
+		requeue(v, vectoring);
+	return kind_of(reason);
+}
+
 /**
  * cpu_enter() - run the guest until its next exit
  * @v: the vCPU, inside a burst, its paging ready
@@ -171,8 +189,6 @@ unsigned int cpu_enter(struct vcpu *v)
 {
 	u32 reason, vectoring;
 
-	if (unlikely(v->pv.flush))
-		do_flush(v);
 	if (unlikely(v->event))
 		inject(v);
 	if (unlikely(v->pv.step != v->hw.stepping))
@@ -189,12 +205,10 @@ unsigned int cpu_enter(struct vcpu *v)
 		return odd_exit(v, true);
 	v->hw.launched = 1;
 	v->vm->by_reason[reason]++;
-	if (unlikely(v->pv.share_on) && !find_root(v))
-		return EXIT_UNKNOWN;
 	vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
-	if (unlikely(vectoring & VECTORING_INFO_VALID_MASK))
-		requeue(v, vectoring);
-	return reason == EXIT_REASON_EXCEPTION_NMI ? kind_of_exception() : kind_of_reason[reason];
+	if (unlikely(v->pv.share_on || (vectoring & VECTORING_INFO_VALID_MASK)))
+		return more_of_exit(v, reason, vectoring);
+	return kind_of(reason);
 }
 
 /* ---- the exit, in plain data ---- */
@@ -239,6 +253,7 @@ void cpu_exit_fault(struct vcpu *v, unsigned int kind, struct paging_fault *f)
 	f->gpa = vmcs_read64(GUEST_PHYSICAL_ADDRESS);
 	f->has_gva = q & BIT(EPT_VIOLATION_GVA_IS_VALID_BIT);
 	f->gva = f->has_gva ? vmcs_readl(GUEST_LINEAR_ADDRESS) : 0;
+	f->in_walk = f->has_gva && !(q & BIT(EPT_VIOLATION_GVA_TRANSLATED_BIT));
 	f->code = (q & BIT(EPT_VIOLATION_ACC_WRITE_BIT) ? PF_W : 0) |
 		  (q & BIT(EPT_VIOLATION_ACC_INSTR_BIT) ? PF_I : 0) |
 		  ((q >> EPT_VIOLATION_RWX_SHIFT) & 7 ? PF_P : 0) | (f->cpl == 3 ? PF_U : 0);

@@ -18,22 +18,37 @@ u64 cpu_rip(struct vcpu *v)
 	return vmcs_readl(GUEST_RIP);
 }
 
+/*
+ * An instruction was carried out that something hangs on: the blocking by STI or MOV SS before it
+ * ends, and single-stepping raises #DB after it, whoever carried it out.
+ */
+static noinline void end_instruction(void)
+{
+	u32 blocked = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
+
+	vmcs_write32(GUEST_INTERRUPTIBILITY_INFO,
+		     blocked & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
+	if (vmcs_readl(GUEST_RFLAGS) & X86_EFLAGS_TF)
+		vmcs_writel(GUEST_PENDING_DBG_EXCEPTIONS,
+			    vmcs_readl(GUEST_PENDING_DBG_EXCEPTIONS) | DR_STEP);
+}
+
+/* Two tests, made one: either is rare. */
+static inline bool something_hangs_on(u64 rflags)
+{
+	return ((rflags & X86_EFLAGS_TF) | (vmcs_read32(GUEST_INTERRUPTIBILITY_INFO) &
+					    (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS))) != 0;
+}
+
 /**
  * cpu_skip() - go to the next instruction; the one that exited has been carried out
  * @v: the vCPU, loaded
  */
 void cpu_skip(struct vcpu *v)
 {
-	u32 blocked = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
-
-	vmcs_writel(GUEST_RIP, vmcs_readl(GUEST_RIP) + vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
-	if (unlikely(blocked & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)))
-		vmcs_write32(GUEST_INTERRUPTIBILITY_INFO,
-			     blocked & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
-	/* A single-stepped instruction ends in #DB whoever carried it out. */
-	if (unlikely(vmcs_readl(GUEST_RFLAGS) & X86_EFLAGS_TF))
-		vmcs_writel(GUEST_PENDING_DBG_EXCEPTIONS,
-			    vmcs_readl(GUEST_PENDING_DBG_EXCEPTIONS) | DR_STEP);
+	vmcs_write_sure(GUEST_RIP, vmcs_readl(GUEST_RIP) + vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
+	if (unlikely(something_hangs_on(vmcs_readl(GUEST_RFLAGS))))
+		end_instruction();
 }
 
 bool cpu_in_long_mode(struct vcpu *v)
@@ -80,17 +95,11 @@ void cpu_fill_regs(struct vcpu *v)
  */
 void cpu_use_regs(struct vcpu *v)
 {
-	u32 blocked = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
-
-	vmcs_writel(GUEST_RSP, v->regs.gpr[4]);
-	vmcs_writel(GUEST_RIP, v->regs.rip);
-	vmcs_writel(GUEST_RFLAGS, v->regs.rflags);
-	if (unlikely(blocked & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)))
-		vmcs_write32(GUEST_INTERRUPTIBILITY_INFO,
-			     blocked & ~(GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS));
-	if (unlikely(v->regs.rflags & X86_EFLAGS_TF))
-		vmcs_writel(GUEST_PENDING_DBG_EXCEPTIONS,
-			    vmcs_readl(GUEST_PENDING_DBG_EXCEPTIONS) | DR_STEP);
+	vmcs_write_sure(GUEST_RSP, v->regs.gpr[4]);
+	vmcs_write_sure(GUEST_RIP, v->regs.rip);
+	vmcs_write_sure(GUEST_RFLAGS, v->regs.rflags);
+	if (unlikely(something_hangs_on(v->regs.rflags)))
+		end_instruction();
 }
 
 /**

@@ -40,6 +40,12 @@ failed:
 	vmcs_write_failed(field, value);
 }
 
+/* The same without a check, for an exit's few writes to fields that every VMCS has. */
+static __always_inline void vmcs_write_sure(unsigned long field, unsigned long value)
+{
+	asm volatile("vmwrite %1, %0" : : "r"(field), "r"(value) : "cc");
+}
+
 #define vmcs_read16(f) ((u16)vmcs_read_raw(vmcs_field(f, VMCS_WIDTH_16)))
 #define vmcs_read32(f) ((u32)vmcs_read_raw(vmcs_field(f, VMCS_WIDTH_32)))
 #define vmcs_read64(f) ((u64)vmcs_read_raw(vmcs_field(f, VMCS_WIDTH_64)))

@@ -11,8 +11,8 @@ absent)
 	dmesg | grep penumbra: | sed 's/^/# /'
 	;;
 kvm)
-	build/runner --device /dev/kvm --kernel build/suite.elf --mem 64 --timeout 20 \
-		--append "workload=bad kind=spin" >/dev/null 2>&1 &
+	build/runner --device /dev/kvm --kernel build/suite.elf --mem 64 --timeout 60 \
+		--append "workload=null_exit kind=out ops=2000000" >/dev/null 2>&1 &
 	sleep 2
 	if insmod "$MODULE" 2>/dev/null; then
 		run --kernel build/suite.elf --mem 64 --append workload=list >/tmp/out 2>&1

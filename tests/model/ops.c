@@ -651,7 +651,7 @@ static void op_pcids(void)
 		guest_invlpg(gva);
 	}
 	if (!stopped && choose(2))
-		access_at(choose(2) ? gva : any_gva(), any_access());
+		access_at(choose(4) ? gva ^ choose(4) << 12 : any_gva(), any_access());
 	if (stopped)
 		return;
 	trace("cr3 %llx, keeping", (unsigned long long)home);
@@ -660,37 +660,49 @@ static void op_pcids(void)
 		access_at(choose(3) ? gva : any_gva(), any_access());
 }
 
-/* A table has a second mapping; that goes away, unflushed, and is written through once more. */
+/*
+ * A table has a second mapping, is written through it, the mapping goes away unflushed, and the
+ * table is written through it once more. Then a flush, and an address that the table maps.
+ */
 static void op_stale_alias(void)
 {
 	const struct table *t = any_table();
-	u64 val = any_entry(t->level);
-	gva_t gva = any_gva(), used;
+	gpa_t word = t->gfn << 12 | any_index(t->level) * 8;
+	gva_t gva = any_gva(), used = any_gva();
+	unsigned int i, n = 1 + choose(6);
 	struct ref r;
+	u64 val;
 
+	if (cpu_random_cached(&used)) {
+		ref_walk(used, 0, &r);
+		if (r.n && choose(4))
+			word = r.entry[r.n - 1];
+	}
 	ref_walk(gva, 0, &r);
-	if (r.outside || r.n != 4 || !ram_has(t->gfn))
+	if (r.outside || r.n != 4 || !ram_has(word >> 12))
 		return;
-	gva = (gva & ~0xfffULL) | any_index(t->level) * 8;
-	trace("table frame %llx gets an alias at %llx", (unsigned long long)t->gfn,
+	gva = (gva & ~0xfffULL) | (word & 0xfff);
+	trace("table word %llx gets an alias at %llx", (unsigned long long)word,
 	      (unsigned long long)gva);
-	store_entry(r.entry[3], t->gfn << 12 | E_P | E_W | E_U | E_A | E_D);
-	if (!stopped)
+	store_entry(r.entry[3], (word & ~0xfffULL) | E_P | E_W | E_U | E_A | E_D);
+	for (i = 0; i < n && !stopped; i++) {
+		val = any_entry(1);
 		guest_store(gva, &val, 8, AC_AC);
+	}
+	if (!stopped)
+		access_at(used, any_access());
 	if (!stopped)
 		store_entry(r.entry[3], 0);
-	val = any_entry(t->level);
-	if (!stopped && cpu_random_cached(&used))
-		access_at(used, any_access());
+	val = any_entry(1);
 	if (!stopped)
 		guest_store(gva, &val, 8, AC_AC);
 	if (stopped)
 		return;
-	if (choose(2))
+	if (choose(3))
 		guest_cr3(arch_cr3);
 	else
-		some_flush(any_gva());
-	if (!stopped && cpu_random_cached(&used))
+		some_flush(used);
+	if (!stopped)
 		access_at(used, any_access());
 }
 
