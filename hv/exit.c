@@ -159,6 +159,11 @@ static enum next access_device(struct vcpu *v, gpa_t gpa)
 {
 	struct kvm_run *run = v->run;
 
+	if (v->event) {
+		count(counters_of(v), exits_mmio);
+		return exit_stop(v, KVM_INTERNAL_ERROR_DELIVERY_EV,
+				 "delivering an event needs memory outside guest memory", gpa);
+	}
 	if (gtt_dev_claims(v->vm, gpa))
 		return gtt_dev_access(v, gpa);
 	count(counters_of(v), exits_mmio);
@@ -213,7 +218,8 @@ static enum next write_to_table(struct vcpu *v, const struct paging_fault *f, gp
 	struct paging_vcpu *pv = &v->pv;
 
 	cpu_fill_regs(v);
-	if (emulate_store(pv, &v->regs, f->gva, gpa) == EMU_DONE)
+	/* Met while an event was being delivered, it was the CPU's store to the stack. */
+	if (!v->event && emulate_store(pv, &v->regs, f->gva, gpa) == EMU_DONE)
 		cpu_use_regs(v);
 	else
 		pv->pg->ops->open_window(pv, gpa >> PAGE_SHIFT, f->rip);
@@ -436,8 +442,11 @@ static enum next exit_invpcid(struct vcpu *v)
 		return exit_stop(v, KVM_INTERNAL_ERROR_EMULATION,
 				 "an INVPCID descriptor lies outside guest memory", where);
 	}
-	if (verdict != VERDICT_RETRY)
+	if (verdict != VERDICT_RETRY) {
+		if (verdict == VERDICT_STOP)
+			count(counters_of(v), exits_invpcid);
 		return common_verdict(v, verdict, &res);
+	}
 	/* SDM vol. 2, INVPCID. */
 	if (desc.pcid >> 12)
 		goto gp;
@@ -558,12 +567,15 @@ static enum next outs(struct vcpu *v, const struct exit_io *x)
 		count(counters_of(v), exits_io);
 		return deliver_pf(v, where, res.code);
 	}
-	if (verdict == VERDICT_MMIO)
+	if (verdict == VERDICT_MMIO) {
+		count(counters_of(v), exits_io);
 		return exit_stop(v, KVM_INTERNAL_ERROR_EMULATION, "OUTS reads outside guest memory",
 				 where);
+	}
+	if (verdict == VERDICT_RETRY || verdict == VERDICT_STOP)
+		count(counters_of(v), exits_io);
 	if (verdict != VERDICT_RETRY)
 		return common_verdict(v, verdict, &res);
-	count(counters_of(v), exits_io);
 	step = v->regs.rflags & X86_EFLAGS_DF ? -(u64)x->size : x->size;
 	v->regs.gpr[6] = (v->regs.gpr[6] + step) & mask;
 	if (x->rep)

@@ -123,23 +123,27 @@ void cpu_sync_crs(struct vcpu *v)
  * @v: the vCPU, loaded
  *
  * Hardware sees more: bits that VMX insists on (SDM vol. 3, A.7 and A.8), machine checks enabled,
- * caches on whatever the guest says, and CR0.WP in a mode that shadows.
+ * caches on whatever the guest says; CR0.WP in a mode that shadows, and EFER.NXE, without which a
+ * fault does not tell a fetch from a read (SDM vol. 3, 4.7).
  */
 void cpu_update_crs(struct vcpu *v)
 {
 	const struct paging_vcpu *pv = &v->pv;
 	u64 cr0 = pv->cr0 & ~(X86_CR0_CD | X86_CR0_NW);
 	u64 cr4 = pv->cr4 | X86_CR4_MCE;
+	u64 efer = pv->efer;
 
-	if (pv->pg->ops->traps & TRAP_MODE)
+	if (pv->pg->ops->traps & TRAP_MODE) {
 		cr0 |= X86_CR0_WP;
+		efer |= EFER_NX;
+	}
 	cr0 = (cr0 | vmx_config.cr0_fixed0) & vmx_config.cr0_fixed1;
 	cr4 = (cr4 | vmx_config.cr4_fixed0) & vmx_config.cr4_fixed1;
 	vmcs_writel(GUEST_CR0, cr0);
 	vmcs_writel(CR0_READ_SHADOW, pv->cr0);
 	vmcs_writel(GUEST_CR4, cr4);
 	vmcs_writel(CR4_READ_SHADOW, pv->cr4);
-	vmcs_write64(GUEST_IA32_EFER, pv->efer);
+	vmcs_write64(GUEST_IA32_EFER, efer);
 }
 
 /**

@@ -37,6 +37,13 @@ static void vmptrld(void *region)
 	asm volatile("vmptrld %0" : : "m"(pa) : "cc", "memory");
 }
 
+static void vmclear(void *region)
+{
+	u64 pa = __pa(region);
+
+	asm volatile("vmclear %0" : : "m"(pa) : "cc", "memory");
+}
+
 /* ---- controls that depend on the VM ---- */
 
 /* Control bits that a paging mode's traps ask for, and those they do without. */
@@ -201,6 +208,9 @@ bool cpu_load(struct vcpu *v)
 		return false;
 	}
 	if (v->hw.cpu != cpu) {
+		/* It comes cleared from another CPU; a new one has to be. */
+		if (v->hw.flushed_cpu < 0)
+			vmclear(v->hw.vmcs);
 		list_add(&v->hw.loaded, &c->loaded);
 		v->hw.cpu = cpu;
 	}
@@ -233,9 +243,6 @@ int cpu_vcpu_init(struct vcpu *v)
 	*(u32 *)v->hw.vmcs = vmx_config.revision;
 	if (v->pv.pg->cfg.vpid)
 		v->hw.vpid = vmx_vpid_get();
-	preempt_disable();
-	asm volatile("vmclear %0" : : "m"((u64){ __pa(v->hw.vmcs) }) : "cc", "memory");
-	preempt_enable();
 	return 0;
 }
 
