@@ -25,6 +25,7 @@
 #define TRAP_PF	    4u	/* #PF */
 #define TRAP_NESTED 8u	/* second-level tables are on, their violations exit */
 #define TRAP_MODE   16u /* CR0.WP and CR4.{PGE,PCIDE,SMEP,SMAP} */
+/* With TRAP_MODE hardware always runs with CR0.WP and EFER.NXE set, whatever the guest says. */
 
 /* Page-fault error code, Intel SDM vol. 3, 4.7. */
 #define PF_P	BIT_ULL(0) /* the translation was present */

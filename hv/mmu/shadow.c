@@ -216,15 +216,14 @@ static bool is_orphan(const struct shadow_page *sp)
  * What the table behind entry @i was made from. @gpte is the guest entry (unused in a direct
  * page); hardware rights of a large page's pieces are settled here, once for all of them.
  */
-static union shadow_role child_role(const struct shadow_page *sp, u64 gpte)
+static union shadow_role child_role(union shadow_role role, u64 gpte)
 {
-	union shadow_role role = sp->role;
+	int level = role.level--;
 
-	role.level--;
-	if (sp->role.direct)
+	if (role.direct)
 		return role;
 	role.access &= pte_access(gpte);
-	if (pte_is_leaf(gpte, sp->role.level)) {
+	if (pte_is_leaf(gpte, level)) {
 		bool writable = (role.access & ACC_W) || (!role.wp && !(role.access & ACC_U));
 
 		role.direct = 1;
@@ -250,7 +249,7 @@ static struct shadow_page *child_of(struct shadow *sh, struct shadow_page *sp, u
 {
 	u64 gpte = link_at(sp, i)->gpte;
 
-	return sp_find(sh, child_gfn(sp, i, gpte), child_role(sp, gpte));
+	return sp_find(sh, child_gfn(sp, i, gpte), child_role(sp->role, gpte));
 }
 
 /* Every shadow page made from guest table @gfn. */
@@ -727,8 +726,11 @@ static void sync_table(struct shadow *sh, struct gfn_info *info, const u64 *tabl
 	for_each_table(sh, info, id) {
 		sp_at(sh, id)->filled = false;
 		for_each_present(sp_at(sh, id), i) {
+			u64 gpte = READ_ONCE(table[i]);
+
 			count(sh->pg->count, entries_compared);
-			sync_entry(sh, sp_at(sh, id), i, READ_ONCE(table[i]));
+			if ((link_at(sp_at(sh, id), i)->gpte ^ gpte) & ~GPTE_IGNORED)
+				sync_entry(sh, sp_at(sh, id), i, gpte);
 		}
 	}
 }
@@ -838,9 +840,12 @@ static void fill_around(struct shadow *sh, struct shadow_page *sp)
 	if (sp->filled)
 		return;
 	sp->filled = true;
-	for (i = 0; i < 512; i++)
-		if (!is_live(sp, i))
-			sync_entry(sh, sp, i, READ_ONCE(table[i]));
+	for (i = 0; i < 512; i++) {
+		u64 gpte = READ_ONCE(table[i]);
+
+		if ((gpte & (PTE_P | PTE_A)) == (PTE_P | PTE_A) && !is_live(sp, i))
+			sync_entry(sh, sp, i, gpte);
+	}
 }
 
 /* ---- 4. the guest touches memory ---- */
@@ -890,26 +895,31 @@ static bool let_write(struct shadow *sh, struct gfn_info *info)
 	return true;
 }
 
-/* Does the shadow already lead to @gva's leaf table the way that @w went? */
-static bool path_holds(struct paging_vcpu *pv, const struct walk *w, gva_t gva)
+/*
+ * Will map() link a shadow page that was made for another way, or earlier? What that page and
+ * those below it hold may be older than anything a CPU could know on the new way.
+ */
+static bool links_old(struct paging_vcpu *pv, const struct walk *w, gva_t gva)
 {
 	struct shadow *sh = shadow_of(pv->pg);
 	struct shadow_page *sp = sp_at(sh, vcpu_of(pv)->root);
+	union shadow_role role = sp->role;
 	int level;
 
 	for (level = PT_ROOT_LEVEL; level > w->level; level--) {
 		unsigned int i = pt_index(gva, level);
 		u64 gpte = w->gpte[level];
-		struct shadow_page *child;
+		struct shadow_page *have = NULL, *want;
 
-		if (!is_live(sp, i) || spte_is_leaf(sp->spt[i], level))
-			return false;
-		child = child_of(sh, sp, i);
-		if (child != sp_find(sh, child_gfn(sp, i, gpte), child_role(sp, gpte)))
-			return false;
-		sp = child;
+		role = child_role(role, gpte);
+		want = sp_find(sh, (gpte & PTE_FRAME) >> 12, role);
+		if (sp && is_live(sp, i) && !spte_is_leaf(sp->spt[i], level))
+			have = child_of(sh, sp, i);
+		if (want && want != have)
+			return true;
+		sp = want;
 	}
-	return true;
+	return false;
 }
 
 /* Map what @w found, from the root down; true if a live entry changed its meaning. */
@@ -936,7 +946,7 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 		if (level == 1 ||
 		    (level <= w->level && !pv->window && block_fits(sh, slot, gfn, host, level)))
 			break;
-		child = sp_get(sh, child_gfn(sp, i, gpte), child_role(sp, gpte));
+		child = sp_get(sh, child_gfn(sp, i, gpte), child_role(sp->role, gpte));
 		changed |= upper_set(sh, sp, i, child, gpte);
 		sp = child;
 	}
@@ -953,7 +963,7 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 		 */
 		if (!(w->access & ACC_W) && (w->access & ACC_U)) {
 			spte &= ~PTE_U;
-			spte |= sp->role.nxe ? PTE_NX : 0;
+			spte |= PTE_NX;
 		}
 	}
 	changed |= leaf_set(sh, sp, i, spte, gpte, slot, gfn);
@@ -1012,7 +1022,7 @@ enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 	 * A new way to open tables: what the shadow has of them may be older than the way, and no
 	 * CPU could know it. A guest need not flush to add a way.
 	 */
-	if (sh->nr_open && !path_holds(pv, &w, f->gva)) {
+	if (sh->nr_open && links_old(pv, &w, f->gva)) {
 		bool flush = sync_open(sh, 1, false);
 
 		if (sync_open(sh, 0, false) || flush)

@@ -367,41 +367,36 @@ static bool ept_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa, u8
 /* ---- first level ---- */
 
 /*
- * What hardware runs with. Where the mode traps control bits, CR0.WP is always on in hardware and
- * NXE too: the mode builds its entries for that.
+ * What hardware runs with: the guest's control registers, but where the mode traps control bits,
+ * CR0.WP and EFER.NXE are always on (paging.h, TRAP_MODE) and the mode builds its entries for that.
  */
+static bool hw_nxe(void)
+{
+	return (pv.efer & BIT_ULL(11)) || (set.ops->traps & TRAP_MODE);
+}
+
 static bool hw_allowed(bool w, bool u, bool x, unsigned int access)
 {
-	u64 cr0 = pv.cr0, efer = pv.efer;
+	u64 cr0 = pv.cr0;
 	bool ok;
 
-	if (!nested()) {
+	if (set.ops->traps & TRAP_MODE)
 		pv.cr0 |= BIT_ULL(16);
-		pv.efer |= BIT_ULL(11);
-	}
 	ok = ref_allowed(w, u, x, access);
 	pv.cr0 = cr0;
-	pv.efer = efer;
 	return ok;
 }
 
 static u32 hw_code(unsigned int access)
 {
-	u64 efer = pv.efer;
-	u32 code;
-
-	if (!nested())
-		pv.efer |= BIT_ULL(11);
-	code = ref_code(access);
-	pv.efer = efer;
-	return code;
+	return ref_code(access) | (hw_nxe() && (access & AC_X) ? PF_I : 0);
 }
 
 static bool hw_reserved(u64 e, int level)
 {
 	if (set.cfg.maxphyaddr < 52 && (e & BITS(51, set.cfg.maxphyaddr)))
 		return true;
-	if (nested() && (e & E_XD) && !(pv.efer & BIT_ULL(11)))
+	if ((e & E_XD) && !hw_nxe())
 		return true;
 	if (!(e & E_PS) || level == 1)
 		return false;

@@ -343,20 +343,24 @@ again:
 
 /*
  * Where there is no monitor trap flag, a window stays open for more than its instruction, and one
- * on a user page that only CR0.WP=0 makes writable is a supervisor page to hardware: SMAP and SMEP
- * miss it. A known limit of the mode, and nothing else may use it as an excuse.
+ * on a user page that only CR0.WP=0 makes writable is a supervisor page to hardware: SMAP misses
+ * it. A known limit of the mode, said in its source, and nothing else may use it as an excuse.
  */
 static bool known_limit(const struct piece *p, gpa_t gpa)
 {
 	u64 cr4 = pv.cr4;
 	struct ref r;
+	bool ok;
 
-	if (nested() || !pv.window || set.cfg.mtf || (pv.cr0 & PG_CR0_WP) || (p->access & AC_U))
+	if (nested() || !pv.window || set.cfg.mtf || (pv.cr0 & PG_CR0_WP) ||
+	    (p->access & (AC_U | AC_X)))
 		return false;
-	pv.cr4 &= ~(PG_CR4_SMEP | PG_CR4_SMAP);
+	pv.cr4 &= ~PG_CR4_SMAP;
 	ref_walk(p->gva, p->access, &r);
+	ok = (r.ok && r.u && !r.w && r.gpa >> 12 == gpa >> 12) ||
+	     oracle_cached(p->gva, p->access, gpa);
 	pv.cr4 = cr4;
-	return r.ok && r.u && !r.w && r.gpa >> 12 == gpa >> 12;
+	return ok;
 }
 
 /* All accesses of the instruction got through at once: are they right? Then its stores happen. */
