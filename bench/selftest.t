@@ -302,6 +302,26 @@ test_summary() {
 
 # ------------------------------------------------------------------------------ matrix
 
+test_matrix_gtt() {
+	make_pretended_host
+	echo strict >"$tmp/parameters/gtt_mode"
+	echo "1 2 1 gfx d=4 gtt=8" >"$tmp/conf"
+	matrix MODES="shadow ept"
+	[ "$status:$(grep -c '@csv.*workload=gfx d=4 reps=2' "$tmp/out")" = 0:4 ]
+	result $? "a line for the GTT device runs once for each gtt_mode"
+	has_not "mode=shadow" "in the last paging mode"
+	[ "$(cat "$tmp/parameters/gtt_mode")" = passthrough ]
+	result $? "gtt_mode is switched"
+	matrix MODES="shadow ept" GTT_MODES=hybrid GTT_PAGING="shadow ept"
+	[ "$status:$(grep -c '@csv.*workload=gfx' "$tmp/out")" = 0:2 ]
+	result $? "GTT_MODES= and GTT_PAGING="
+	rm "$tmp/parameters/gtt_mode"
+	mkdir "$tmp/parameters/gtt_mode"
+	matrix MODES=shadow
+	has "@note FAILED: gtt_mode=strict is refused" "a gtt_mode that cannot be had"
+	rmdir "$tmp/parameters/gtt_mode"
+}
+
 make_pretended_host() {
 	mkdir -p "$tmp/parameters"
 	echo shadow >"$tmp/parameters/paging_mode"
@@ -528,6 +548,7 @@ test_options
 test_rows
 test_summary
 test_matrix
+test_matrix_gtt
 test_run
 test_pretended_run
 test_plots

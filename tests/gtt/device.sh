@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=sh
+# On the emulated host: the GTT device. Every workload has one checksum in every combination of
+# gtt_mode and paging_mode; a driver that does everything wrong is answered and the VM lives; modes
+# and bounds flip under running guests; bad values and sizes are refused with a sentence.
+. tests/host/tap.sh
+
+GTT_MODES="strict relaxed hybrid passthrough"
+
+gtt_mode() {
+	echo "$1" >"$PARAMETERS/gtt_mode"
+}
+
+guest() { # GTT-MIB LINE
+	run --kernel build/suite.elf --mem 64 --gtt "$1" --timeout 60 --append "$2" >/tmp/out 2>&1
+}
+
+checksum() {
+	sed -n 's/.*status=ok .*checksum=\(0x[0-9a-f]*\).*/\1/p' /tmp/out | sort -u
+}
+
+said() {
+	grep -v '^@row' /tmp/out | tail -n 6 | sed 's/^/# /'
+}
+
+# one_checksum LINE: in all combinations
+one_checksum() {
+	want='' wrong='' count=0
+	for m in $all; do
+		mode "$m"
+		for g in $GTT_MODES; do
+			gtt_mode "$g"
+			guest 16 "$1" || wrong="$wrong $m/$g:failed"
+			got=$(checksum)
+			want=${want:-$got}
+			count=$((count + 1))
+			[ -n "$got" ] && [ "$got" = "$want" ] || wrong="$wrong $m/$g:$got"
+		done
+	done
+	check "$1: one checksum in $count combinations${wrong:+, but$wrong}" [ -z "$wrong" ]
+}
+
+# A loop of its own flips everything while guests run.
+flip() {
+	while [ ! -e /tmp/stop ]; do
+		for g in hybrid passthrough strict relaxed hybrid strict; do
+			gtt_mode $g
+			echo $((turn % 5)) >"$PARAMETERS/gtt_threshold"
+			echo $((turn % 7)) >"$PARAMETERS/gtt_snapshots"
+			turn=$((turn + 1))
+			usleep 3000
+		done
+		for m in $all; do
+			mode "$m"
+			usleep 3000
+		done
+	done
+}
+
+refused() { # PARAMETER VALUE
+	old=$(cat "$PARAMETERS/$1")
+	! echo "$2" >"$PARAMETERS/$1" 2>/dev/null && [ "$(cat "$PARAMETERS/$1")" = "$old" ] &&
+		dmesg | tail -n 1 | grep -q "$1=$2 refused: .*accepted are"
+}
+
+load gtt_mode=hybrid
+all=$(modes)
+check "gtt_mode= on the command line" [ "$(cat "$PARAMETERS/gtt_mode")" = hybrid ]
+
+one_checksum "workload=gmedia ops=3 threads=2 surfaces=4 reps=2"
+one_checksum "workload=desktop ops=4 reps=2"
+one_checksum "workload=compute ops=2 pages=512 updates=3 reps=2"
+one_checksum "workload=upload ops=24 burst=32 ring=512 reps=2"
+
+for m in $all; do
+	mode "$m"
+	for g in $GTT_MODES; do
+		gtt_mode "$g"
+		if guest 16 "workload=gttbad"; then
+			pass "a bad driver, $m/$g: $(sed -n 's/^gttbad: //p' /tmp/out)"
+		else
+			fail "a bad driver, $m/$g"
+			said
+		fi
+	done
+done
+dmesg | grep -q "gtt: submission .* refused: an entry leads outside guest memory"
+check "refusals are said in the log" [ $? = 0 ]
+
+# What the guest finds must not depend on when modes change.
+gtt_mode strict
+mode ept 2>/dev/null
+for line in "workload=gmedia ops=40 threads=4" "workload=desktop ops=30" \
+	"workload=upload ops=800 burst=32 ring=512"; do
+	guest 16 "$line"
+	want=$(checksum)
+	rm -f /tmp/stop
+	turn=0
+	flip &
+	flipper=$!
+	guest 16 "$line reps=2"
+	status=$?
+	: >/tmp/stop
+	wait $flipper
+	check "$line: the same while everything flips" [ "$status:$(checksum)" = "0:$want" ]
+	[ "$status" = 0 ] || said
+done
+mode ept 2>/dev/null
+
+check "an unknown gtt_mode is refused" refused gtt_mode lax
+check "a threshold out of range is refused" refused gtt_threshold 513
+check "snapshots out of range are refused" refused gtt_snapshots 1025
+check "a threshold that is no number is refused" refused gtt_threshold many
+echo 256 >"$PARAMETERS/gtt_snapshots"
+
+guest 3 "workload=gttbad"
+check "a size that is no power of two" grep -q "power of two from 2 to 2048" /tmp/out
+guest 4096 "workload=gttbad"
+check "a size that is too large" grep -q "a number from 2 to 2048" /tmp/out
+guest 2 "workload=upload ring=4096"
+check "a device that is too small for the workload" grep -q "are needed: --gtt 32" /tmp/out
+run --kernel build/suite.elf --mem 64 --append workload=upload >/tmp/out 2>&1
+check "no device" grep -q "give the runner --gtt" /tmp/out
+guest 2048 "workload=upload ops=2"
+check "2 GiB of device space" [ -n "$(checksum)" ]
+check "the module unloads" rmmod penumbra
