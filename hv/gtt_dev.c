@@ -214,12 +214,16 @@ static enum next ring_doorbell(struct vcpu *v, gpa_t gpa)
 	struct gtt_dev *dev = v->vm->gtt;
 	struct paging_result res = {};
 
-	if (!dev->ringing)
+	if (dev->ringing && dev->ringing_rip != v->regs.rip)
+		dev->ringing = false; /* its instruction never came back: finish it, then ring */
+	if (!dev->ringing && !gtt_busy(&dev->gtt)) {
 		gtt_store(&dev->gtt, gpa, v->mmio.size, v->mmio.value, &res);
-	dev->ringing = true;
+		dev->ringing = true;
+		dev->ringing_rip = v->regs.rip;
+	}
 	if (gtt_run(&dev->gtt, &v->pv, SLICE, &res) == VERDICT_PIN)
 		return wait_for_page(v, &res);
-	if (gtt_busy(&dev->gtt))
+	if (gtt_busy(&dev->gtt) || !dev->ringing)
 		return NEXT_AGAIN;
 	dev->ringing = false;
 	count(&v->vm->count, exits_gtt_doorbell);

@@ -13,7 +13,12 @@ struct penumbra_gtt;
 struct gtt_dev {
 	struct gtt gtt;
 	struct vm *vm;
-	bool ringing; /* the submission under way belongs to the exit that is being handled */
+	/*
+	 * The submission under way was asked for by the instruction here. If its exit is forgotten,
+	 * it is executed again (a switch of paging_mode), or never (user space changed registers).
+	 */
+	bool ringing;
+	u64 ringing_rip;
 };
 
 int gtt_dev_create(struct vm *vm, const struct penumbra_gtt *want);
