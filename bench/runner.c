@@ -52,6 +52,7 @@ struct options {
 	const char *kernel;
 	const char *append;
 	const char *console;
+	const char *rows;
 	const char *csv;
 	char *tag;
 	uint64_t mem_mib;
@@ -137,6 +138,9 @@ static void usage(FILE *out)
 		"  --tag LIST         what a row cannot know: host=metal|nested|emulated and\n"
 		"                     clock=tsc|ticks (needed with --csv), engine=, mode=,\n"
 		"                     backing= (added to the pages' kind: cold, warm)\n"
+		"  --rows FILE        run nothing: take the guest's output from FILE ('-': "
+		"standard\n"
+		"                     input), from a run on the bare machine, to --csv\n"
 		"  --columns          print the header of the CSV and exit\n"
 		"  --describe         print what its columns mean, as a Markdown table, and exit\n"
 		"  --help             this text\n"
@@ -179,6 +183,7 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		{ "timeout", required_argument, NULL, 't' },
 		{ "stats", no_argument, NULL, 's' },
 		{ "console", required_argument, NULL, 'o' },
+		{ "rows", required_argument, NULL, 'r' },
 		{ "csv", required_argument, NULL, 'c' },
 		{ "tag", required_argument, NULL, 'T' },
 		{ "columns", no_argument, NULL, 'C' },
@@ -220,6 +225,9 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		case 'o':
 			opt->console = optarg;
 			break;
+		case 'r':
+			opt->rows = optarg;
+			break;
 		case 'c':
 			opt->csv = optarg;
 			break;
@@ -242,7 +250,9 @@ static void parse_options(int argc, char **argv, struct options *opt)
 	}
 	if (optind < argc)
 		die("%s is not an option: see runner --help", argv[optind]);
-	if (!opt->kernel)
+	if (opt->rows && (opt->kernel || !opt->csv))
+		die("--rows runs nothing and writes to --csv: give that, and no --kernel");
+	if (!opt->kernel && !opt->rows)
 		die("no guest image: give --kernel FILE (see runner --help)");
 }
 
@@ -299,8 +309,9 @@ static void set_up_rows(struct rows *rows, const struct options *opt)
 		rows->gtt_mode = read_parameter("/sys/module/penumbra/parameters/gtt_mode");
 	rows->host = value[2] ? value[2] : "";
 	rows->clock = value[3] ? value[3] : "";
-	snprintf(rows->backing, sizeof(rows->backing), "%s%s%s", backing_names[opt->hugepages],
-		 value[4] ? "-" : "", value[4] ? value[4] : "");
+	snprintf(rows->backing, sizeof(rows->backing), "%s%s%s",
+		 opt->rows ? "bare" : backing_names[opt->hugepages], value[4] ? "-" : "",
+		 value[4] ? value[4] : "");
 
 	if (!opt->csv)
 		return;
@@ -763,6 +774,66 @@ static void print_stats(const struct machine *m, uint64_t *total)
 	stats_print(&m->stats, total, body ? m->rows.begin : NULL, m->rows.end);
 }
 
+/*
+ * The guest's rows of a run that had no hypervisor below it: the same CSV, without statistics.
+ * Nothing else of the guest's output matters here.
+ */
+static int take_rows(struct rows *rows, const char *path)
+{
+	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!file)
+		die("cannot read the guest's output %s: %s", path, strerror(errno));
+	while (getline(&line, &room, file) >= 0) {
+		line[strcspn(line, "\r\n")] = '\0';
+		rows_line(rows, line);
+	}
+	free(line);
+	if (!rows->written)
+		rows_failure(rows, "failed");
+	return rows->failed ? STATUS_MISMATCH : 0;
+}
+
+static int run_machine(struct machine *m, const struct options *opt)
+{
+	struct boot_state boot;
+	int status;
+
+	m->console = open_console(opt->console);
+	map_ram(&m->ram, opt);
+	load_guest(opt->kernel, opt->append, &m->ram, &boot);
+	open_device(m, opt->device);
+	create_vm(m, opt->gtt_mib);
+	set_cpuid(m);
+	set_registers(m, &boot);
+	set_up_stats(m);
+	catch_signals(opt);
+
+	status = run_loop(m);
+
+	fflush(m->console);
+	if (status < 0) {
+		/* The closing of the descriptors is the hypervisor's cue to free everything. */
+		signal(got_signal, SIG_DFL);
+		raise(got_signal);
+	}
+	if (opt->stats) {
+		uint64_t *total = calloc(m->stats.values + 1, sizeof(uint64_t));
+
+		if (total)
+			print_stats(m, total);
+		free(total);
+	}
+	if (m->rows.failed && status == 0)
+		status = STATUS_MISMATCH;
+	/* A guest that says it failed without a row for it must show in the CSV too. */
+	if (status > 0 && !m->rows.failed)
+		rows_failure(&m->rows, "failed");
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct options opt = {
@@ -772,40 +843,10 @@ int main(int argc, char **argv)
 		.hugepages = PAGES_THP,
 	};
 	static struct machine m;
-	struct boot_state boot;
 	int status;
 
 	parse_options(argc, argv, &opt);
 	set_up_rows(&m.rows, &opt);
-	m.console = open_console(opt.console);
-	map_ram(&m.ram, &opt);
-	load_guest(opt.kernel, opt.append, &m.ram, &boot);
-	open_device(&m, opt.device);
-	create_vm(&m, opt.gtt_mib);
-	set_cpuid(&m);
-	set_registers(&m, &boot);
-	set_up_stats(&m);
-	catch_signals(&opt);
-
-	status = run_loop(&m);
-
-	fflush(m.console);
-	if (status < 0) {
-		/* The closing of the descriptors is the hypervisor's cue to free everything. */
-		signal(got_signal, SIG_DFL);
-		raise(got_signal);
-	}
-	if (opt.stats) {
-		uint64_t *total = calloc(m.stats.values + 1, sizeof(uint64_t));
-
-		if (total)
-			print_stats(&m, total);
-		free(total);
-	}
-	if (m.rows.failed && status == 0)
-		status = STATUS_MISMATCH;
-	/* A guest that says it failed without a row for it must show in the CSV too. */
-	if (status > 0 && !m.rows.failed)
-		rows_failure(&m.rows, "failed");
+	status = opt.rows ? take_rows(&m.rows, opt.rows) : run_machine(&m, &opt);
 	return fflush(stdout) ? STATUS_ERROR : status;
 }

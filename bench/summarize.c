@@ -74,8 +74,8 @@ struct group {
 	const struct record *first; /* whose key fields are the group's */
 	size_t ok, failed;
 	struct figure ops, elapsed, cost, count[NR_PER_OP], level[NR_LEVELS];
-	double vs_ept;
-	bool vs_ept_known;
+	double vs_ept, vs_native;
+	bool vs_ept_known, vs_native_known;
 	bool checksum_varies, checksum_differs;
 	const char *checksum;
 };
@@ -333,37 +333,45 @@ static bool same_work(const struct record *a, const struct record *b)
 	return same(a, b, COL_workload) && same(a, b, COL_params);
 }
 
-static bool is_ept_of(const struct group *group, const struct record *key, const char *engine)
+/* The same work on the same kind of host and clock, by that engine in that mode. */
+static const struct group *counterpart(const struct group *groups, size_t n,
+				       const struct record *key, const char *engine,
+				       const char *mode)
 {
-	const struct record *record = group->first;
+	for (size_t i = 0; i < n; i++) {
+		const struct record *record = groups[i].first;
 
-	return same_work(record, key) && same(record, key, COL_gtt_mode) &&
-	       same(record, key, COL_clock) && same(record, key, COL_host) &&
-	       !strcmp(record->field[COL_engine], engine) &&
-	       !strcmp(record->field[COL_mode], "ept");
-}
-
-/* Penumbra's own ept is the measure; where it was not run, the same engine's. */
-static const struct group *ept_for(const struct group *groups, size_t n, const struct record *key)
-{
-	for (size_t i = 0; i < n; i++)
-		if (is_ept_of(&groups[i], key, "penumbra"))
+		if (same_work(record, key) && same(record, key, COL_gtt_mode) &&
+		    same(record, key, COL_clock) && same(record, key, COL_host) &&
+		    !strcmp(record->field[COL_engine], engine) &&
+		    !strcmp(record->field[COL_mode], mode))
 			return &groups[i];
-	for (size_t i = 0; i < n; i++)
-		if (is_ept_of(&groups[i], key, key->field[COL_engine]))
-			return &groups[i];
+	}
 	return NULL;
 }
 
-static void relate_to_ept(struct group *groups, size_t n)
+/*
+ * Penumbra's own ept is the measure of cost; where it was not run, the same engine's. Native is
+ * the measure of the whole body: what a body costs beyond its control is often nothing there.
+ */
+static void relate(struct group *groups, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct group *ept = ept_for(groups, n, groups[i].first);
+		const struct record *key = groups[i].first;
+		const struct group *ept = counterpart(groups, n, key, "penumbra", "ept");
+		const struct group *native = counterpart(groups, n, key, "native", "native");
 
-		if (!ept || !ept->cost.known || !groups[i].cost.known || ept->cost.median <= 0)
-			continue;
-		groups[i].vs_ept = groups[i].cost.median / ept->cost.median;
-		groups[i].vs_ept_known = true;
+		if (!ept)
+			ept = counterpart(groups, n, key, key->field[COL_engine], "ept");
+		if (ept && ept->cost.known && groups[i].cost.known && ept->cost.median > 0) {
+			groups[i].vs_ept = groups[i].cost.median / ept->cost.median;
+			groups[i].vs_ept_known = true;
+		}
+		if (native && native->elapsed.known && groups[i].elapsed.known &&
+		    native->elapsed.median > 0) {
+			groups[i].vs_native = groups[i].elapsed.median / native->elapsed.median;
+			groups[i].vs_native_known = true;
+		}
 	}
 }
 
@@ -429,7 +437,7 @@ static void print_header(void)
 		if (column_kinds[col] == COLUMN_KEY)
 			printf("%s,", column_names[col]);
 	printf("reps,failed,ops,elapsed_per_op,cost_median,cost_min,cost_max,cost_spread_percent,"
-	       "cost_vs_ept");
+	       "cost_vs_ept,elapsed_vs_native");
 	for (size_t i = 0; i < NR_PER_OP; i++)
 		printf(",%s_per_op", column_names[per_op[i]]);
 	for (size_t i = 0; i < NR_LEVELS; i++)
@@ -464,6 +472,7 @@ static void print_group(const struct group *group)
 	print_number(cost->max, cost->known);
 	print_number(spread_percent(cost), cost->known && cost->median != 0);
 	print_number(group->vs_ept, group->vs_ept_known);
+	print_number(group->vs_native, group->vs_native_known);
 	for (size_t i = 0; i < NR_PER_OP; i++)
 		print_number(group->count[i].median, group->count[i].known);
 	for (size_t i = 0; i < NR_LEVELS; i++)
@@ -618,7 +627,7 @@ int main(int argc, char **argv)
 		groups[n] = (struct group){ .first = &table.row[i] };
 		fill_group(&table, &groups[n++], scratch);
 	}
-	relate_to_ept(groups, n);
+	relate(groups, n);
 	findings = check_rows(&table);
 	findings += check_checksums(&table, groups, n);
 	if (text) {

@@ -21,7 +21,7 @@ SERIES = [
     ("penumbra", "ept", "ept", "#0072B2", 13),
     ("kvm", "shadow", "KVM shadow", "#CC79A7", 6),
     ("kvm", "ept", "KVM ept", "#56B4E9", 12),
-    ("native", "", "native", "#000000", 2),
+    ("native", "native", "native", "#000000", 2),
 ]
 SPARE_COLOURS = ["#F0E442", "#999999", "#000000"]
 
@@ -118,12 +118,10 @@ class Results:
                 found.append(series)
             # The same work twice, on other hosts or backings: the last one stands.
             self.cell[work, series] = row
-        known = [s for s in SERIES if any(f[0] == s[0] and s[1] in ("", f[1]) for f in found)]
+        known = [s for s in SERIES if s[:2] in found]
         self.series = []  # (key, legend, colour, shape)
         for engine, mode, legend, colour, shape in known:
-            for key in found:
-                if key[0] == engine and mode in ("", key[1]):
-                    self.series.append((key, legend, colour, shape))
+            self.series.append(((engine, mode), legend, colour, shape))
         taken = [s[0] for s in self.series]
         for i, key in enumerate(k for k in found if k not in taken):
             colour = SPARE_COLOURS[i % len(SPARE_COLOURS)]
@@ -282,6 +280,8 @@ def decade_label(exponent):
 def dots(results, directory, name, title, x_label, pick, reference=None, note=None):
     """A dot plot over all works; pick(row) gives (value, min, max) or None.
 
+    reference is (name, colour) of what the line at 1 stands for.
+
     note(work) says in words why a line has no point, or gives None: then there is no line.
     """
     works = []
@@ -320,17 +320,19 @@ def dots(results, directory, name, title, x_label, pick, reference=None, note=No
             f"set arrow from {edge:.6g}, graph 0 to {edge:.6g}, graph 1 nohead linestyle 101"
         )
     if reference is not None:
+        name_of_one, colour_of_one = reference
         decorations.append(
-            f"set arrow from {reference}, graph 0 to {reference}, graph 1 nohead "
-            'linecolor rgb "#0072B2" linewidth 2'
+            "set arrow from 1, graph 0 to 1, graph 1 nohead "
+            f'linecolor rgb "{colour_of_one}" linewidth 2'
+        )
+        style = 'font "DejaVu Sans,10" textcolor rgb "#505050"'
+        decorations.append(
+            f'set label "cheaper than {name_of_one}" at graph 0, graph 1 left '
+            f"offset 0, 0.6 {style}"
         )
         decorations.append(
-            'set label "cheaper than EPT" at graph 0, graph 1 left offset 0, 0.6 '
-            'font "DejaVu Sans,10" textcolor rgb "#505050"'
-        )
-        decorations.append(
-            'set label "dearer than EPT" at graph 1, graph 1 right offset 0, 0.6 '
-            'font "DejaVu Sans,10" textcolor rgb "#505050"'
+            f'set label "dearer than {name_of_one}" at graph 1, graph 1 right '
+            f"offset 0, 0.6 {style}"
         )
     # A line between workloads, so that the eye finds each one's rows.
     for i in range(1, len(works)):
@@ -342,7 +344,7 @@ def dots(results, directory, name, title, x_label, pick, reference=None, note=No
     for y, work in enumerate(works, 1):
         if work not in shown:
             decorations.append(
-                f'set label "  {pointless[work]}" at {reference or zero_at:.6g}, first {y} left '
+                f'set label "  {pointless[work]}" at {1 if reference else zero_at:.6g}, first {y} left '
                 'font "DejaVu Sans,9" textcolor rgb "#505050" boxed'
             )
     labels = [results.label(work) for work in works]
@@ -647,6 +649,12 @@ def reference_name(results):
     return "Penumbra's ept" if ours else "the same hypervisor's ept"
 
 
+def relative_to_native(row, key):
+    """The whole body as a multiple of the bare machine's, which is the line at 1."""
+    ratio = number(row, "elapsed_vs_native")
+    return None if key[0] == "native" or not ratio else (ratio, ratio, ratio)
+
+
 def no_cost(results):
     """For a work of which no mode costs more than the control."""
 
@@ -716,8 +724,17 @@ def main():
             "Cost per operation relative to EPT",
             f"cost relative to {reference_name(results)}, from {unit}",
             relative_cost,
-            reference=1,
+            reference=("EPT", "#0072B2"),
             note=no_cost(results),
+        ),
+        dots(
+            results,
+            out,
+            "native",
+            "Body of each workload relative to the bare machine",
+            f"elapsed relative to native, from {unit}",
+            relative_to_native,
+            reference=("native", "#000000"),
         ),
         dots(
             results,
