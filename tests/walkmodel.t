@@ -32,10 +32,15 @@ say() {
 
 # trace ARGUMENT...: the emulated host with these arguments; the model's verdicts to $dir/rows
 trace() {
-	"$B/walkmodel" --check --name trace "$dir/pipe" >"$dir/all" 2>"$dir/model.err" &
+	# Both ends opened here: a host that never starts must not leave the reader waiting.
+	exec 3<>"$dir/pipe"
+	exec 4<"$dir/pipe"
+	"$B/walkmodel" --check --name trace <&4 >"$dir/all" 2>"$dir/model.err" 3>&- &
 	model=$!
-	scripts/emulated-host --timeout 170 --trace "$dir/pipe" "$@" >"$dir/out" 2>"$dir/err"
+	scripts/emulated-host --timeout 170 --trace "$dir/pipe" "$@" \
+		>"$dir/out" 2>"$dir/err" 3>&- 4<&-
 	status=$?
+	exec 3>&- 4<&-
 	wait "$model"
 	sed 1d "$dir/all" >"$dir/rows"
 	[ "$status" = 0 ] || sed 's/^/# /' "$dir/out" "$dir/err" "$dir/model.err"

@@ -33,10 +33,15 @@ check() {
 
 # trace ARGUMENT...: the emulated host with these arguments; rows to $dir/rows, output to $dir/out
 trace() {
-	"$B/walkcount" --no-header "$dir/pipe" >"$dir/rows" 2>"$dir/count.err" &
+	# Both ends opened here: a host that never starts must not leave the reader waiting.
+	exec 3<>"$dir/pipe"
+	exec 4<"$dir/pipe"
+	"$B/walkcount" --no-header <&4 >"$dir/rows" 2>"$dir/count.err" 3>&- &
 	counter=$!
-	scripts/emulated-host --timeout 170 --trace "$dir/pipe" "$@" >"$dir/out" 2>"$dir/err"
+	scripts/emulated-host --timeout 170 --trace "$dir/pipe" "$@" \
+		>"$dir/out" 2>"$dir/err" 3>&- 4<&-
 	status=$?
+	exec 3>&- 4<&-
 	wait "$counter" || status=99
 	[ "$status" = 0 ] || sed 's/^/# /' "$dir/out" "$dir/err" "$dir/count.err"
 }
