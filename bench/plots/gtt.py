@@ -51,11 +51,15 @@ class Gtt:
         return 100 * theirs / mine if inverse else theirs / mine
 
     def label(self, work):
-        """A workload with the parameters that tell it from its others."""
+        """A workload with those of its parameters that most of its rows do not have."""
         sets = [reshape.parse_params(params) for name, params in self.works if name == work[0]]
+
+        def usual(name):
+            values = [other.get(name) for other in sets]
+            return max(values, key=values.count)
+
         params = reshape.parse_params(work[1])
-        varying = [n for n in params if len({other.get(n) for other in sets}) > 1]
-        return " ".join([work[0]] + [f"{n}={params[n]}" for n in varying])
+        return " ".join([work[0]] + [f"{n}={v}" for n, v in params.items() if v != usual(n)])
 
 
 def log_axis(values):
@@ -135,7 +139,9 @@ def lines(gtt, directory, name, title, workload, param, where, sides):
         shapes=" ".join(str(s[2]) for s in SERIES),
     )
     for side, (label, log, pick) in enumerate(sides, 1):
-        axis = "set logscale y 10; set yrange [*:*]" if log else "unset logscale y; set yrange [0:*]"
+        axis = "unset logscale y; set yrange [0:*]; set format y"
+        if log:
+            axis = "set logscale y 10; set yrange [*:*]; set format y '%.0s%c'"
         plot.set(**{f"label{side}": label, f"axis{side}": axis})
         for mode, *_ in SERIES:
             points = [(x, pick(work, mode)) for x, work in found]

@@ -16,7 +16,7 @@ set grid xtics ytics
 set tmargin at screen top
 set bmargin at screen bottom
 
-set lmargin at screen 0.20
+set lmargin at screen 0.23
 set rmargin at screen 0.58
 eval(set_ytics)
 set xlabel label1
