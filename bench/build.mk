@@ -11,6 +11,13 @@ $(B)/runner: $(RUNNER_SRC) bench/runner.h bench/columns.h workloads/guest_abi.h 
 $(B)/summarize: bench/summarize.c bench/columns.h | $(B)
 	$(CC) $(BENCH_CFLAGS) -o $@ bench/summarize.c
 
+# Ticks or cycles of one operation at a time, all engines and modes side by side.
+.PHONY: cost
+cost:
+	@scripts/setup build plots
+	@CONF=bench/cost.conf SUMMARY=table RESULTS_DIR=results/cost \
+		ENGINES="$${ENGINES:-native kvm penumbra}" bench/run
+
 TESTS += bench/selftest.t
 
 include bench/walk/build.mk

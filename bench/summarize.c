@@ -577,14 +577,90 @@ static void print_text(const struct group *groups, size_t n)
 	}
 }
 
+static bool same_series(const struct record *a, const struct record *b)
+{
+	return same(a, b, COL_engine) && same(a, b, COL_mode) && same(a, b, COL_gtt_mode);
+}
+
+static bool is_first_series(const struct group *groups, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (same_series(groups[j].first, groups[i].first))
+			return false;
+	return true;
+}
+
+static bool is_first_work(const struct group *groups, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (same_work(groups[j].first, groups[i].first))
+			return false;
+	return true;
+}
+
+/* For a terminal: cost per operation, a column per engine and mode. */
+static void print_table(const struct group *groups, size_t n)
+{
+	char text[96];
+
+	if (n)
+		printf("cost per operation in %s, medians\n%-30s",
+		       groups[0].first->field[COL_clock], "");
+	for (size_t i = 0; i < n; i++) {
+		const struct record *key = groups[i].first;
+
+		if (!is_first_series(groups, i))
+			continue;
+		if (!strcmp(key->field[COL_engine], key->field[COL_mode]))
+			snprintf(text, sizeof(text), "%s", key->field[COL_engine]);
+		else
+			snprintf(text, sizeof(text), "%s%s%s%s%s",
+				 strcmp(key->field[COL_engine], "penumbra") ? key->field[COL_engine]
+									    : "",
+				 strcmp(key->field[COL_engine], "penumbra") ? " " : "",
+				 key->field[COL_mode], key->field[COL_gtt_mode][0] ? " " : "",
+				 key->field[COL_gtt_mode]);
+		printf(" %11s", text);
+	}
+	putchar('\n');
+	for (size_t i = 0; i < n; i++) {
+		const struct record *work = groups[i].first;
+		char params[80];
+
+		if (!is_first_work(groups, i))
+			continue;
+		format_params(groups, n, work, params, sizeof(params));
+		snprintf(text, sizeof(text), "%s %s", work->field[COL_workload], params);
+		printf("%-30s", text);
+		for (size_t j = 0; j < n; j++) {
+			const struct figure *cost = NULL;
+
+			if (!is_first_series(groups, j))
+				continue;
+			for (size_t k = 0; k < n; k++)
+				if (same_work(groups[k].first, work) &&
+				    same_series(groups[k].first, groups[j].first))
+					cost = &groups[k].cost;
+			if (cost && cost->known && fabs(cost->median) < 0.05)
+				printf(" %11s", "0.0");
+			else if (cost && cost->known)
+				printf(" %11.*f", fabs(cost->median) < 100 ? 1 : 0, cost->median);
+			else
+				printf(" %11s", "-");
+		}
+		putchar('\n');
+	}
+}
+
 static void usage(FILE *out)
 {
 	fprintf(out,
-		"usage: summarize [--text] raw.csv > summary.csv\n"
+		"usage: summarize [--text|--table] raw.csv > summary.csv\n"
 		"Medians and spread per engine, mode, workload and parameters, to standard\n"
 		"output; rows that are not ok and checksums that differ, to standard error.\n"
 		"\n"
-		"  --text   a short table for people instead of CSV\n"
+		"  --text   a list for people instead of CSV: cost, spread, exits\n"
+		"  --table  the same: cost only, a column per engine and mode\n"
 		"  --help   this text\n"
 		"\n"
 		"Cost is (elapsed - control) / ops in units of the clock column; cost_vs_ept\n"
@@ -598,15 +674,16 @@ int main(int argc, char **argv)
 	struct table table = { 0 };
 	struct group *groups = NULL;
 	size_t n = 0, findings;
-	bool text = false;
+	bool text = false, pivot = false;
 	double *scratch;
 
 	if (argc > 1 && !strcmp(argv[1], "--help")) {
 		usage(stdout);
 		return 0;
 	}
-	if (argc > 1 && !strcmp(argv[1], "--text")) {
-		text = true;
+	if (argc > 1 && (!strcmp(argv[1], "--text") || !strcmp(argv[1], "--table"))) {
+		text = !strcmp(argv[1], "--text");
+		pivot = !text;
 		argv++;
 		argc--;
 	}
@@ -632,6 +709,8 @@ int main(int argc, char **argv)
 	findings += check_checksums(&table, groups, n);
 	if (text) {
 		print_text(groups, n);
+	} else if (pivot) {
+		print_table(groups, n);
 	} else {
 		print_header();
 		for (size_t i = 0; i < n; i++)

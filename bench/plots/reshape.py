@@ -255,7 +255,8 @@ def thin_out(results, works, limit):
 
     Of a swept parameter the least, the middle and the greatest stay; the sweep has its own plot.
     """
-    if len(works) <= limit:
+    # The workload "cost" is a list of operations: it is shown whole.
+    if len(works) <= limit or works[0][0] == "cost":
         return works
     for param in results.varying(works[0][0]):
         values = [numeric(parse_params(params).get(param, "")) for _, params in works]
@@ -277,15 +278,17 @@ def decade_label(exponent):
     return f"1e{exponent}"
 
 
-def dots(results, directory, name, title, x_label, pick, reference=None, note=None):
+def dots(results, directory, name, title, x_label, pick, reference=None, note=None, only=None):
     """A dot plot over all works; pick(row) gives (value, min, max) or None.
+
+    only is the workload it is about, if it is about one.
 
     reference is (name, colour) of what the line at 1 stands for.
 
     note(work) says in words why a line has no point, or gives None: then there is no line.
     """
     works = []
-    for workload in results.workloads():
+    for workload in [only] if only in results.workloads() else results.workloads():
         works += thin_out(results, [w for w in results.works if w[0] == workload], 6)
     points = {}
     for work in works:
@@ -649,6 +652,15 @@ def reference_name(results):
     return "Penumbra's ept" if ours else "the same hypervisor's ept"
 
 
+def absolute_cost(row, _key):
+    """In units of the clock; what the control's loop hides is drawn as nothing."""
+    if number(row, "cost_median") is None:
+        return None
+    if not resolved(row):
+        return (0, 0, 0)
+    return tuple(number(row, f"cost_{which}") for which in ("median", "min", "max"))
+
+
 def relative_to_native(row, key):
     """The whole body as a multiple of the bare machine's, which is the line at 1."""
     ratio = number(row, "elapsed_vs_native")
@@ -736,6 +748,17 @@ def main():
             relative_to_native,
             reference=("native", "#000000"),
         ),
+        dots(
+            results,
+            out,
+            "operations",
+            "Cost of one operation",
+            f"cost, {unit}",
+            absolute_cost,
+            only="cost",
+        )
+        if "cost" in results.workloads()
+        else None,
         dots(
             results,
             out,
