@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The page-walk model against the emulated CPU's own walker: with Bochs's TLBs and no other caches
 # it must arrive at the very walks and references that the trace of the same accesses has. Native,
-# KVM with and without EPT, and Penumbra in every mode; a pointer chase and random updates, 4 KiB
-# and 2 MiB pages. WALK_ENGINES and WALK_OPS choose less or more.
+# KVM with and without EPT, and Penumbra in every mode; a pointer chase and random updates of 4 KiB
+# and 2 MiB pages, and processes that take turns. None of them uses INVLPG, which a trace does not
+# show. WALK_ENGINES and WALK_OPS choose less or more.
 cd "$(dirname "$0")/.." || exit 1
 B=${B:-build}
 engines=${WALK_ENGINES:-native kvm penumbra}
@@ -48,29 +49,38 @@ trace() {
 
 # verdict LABEL ROW-NUMBER
 verdict() {
-	row=$(sed -n "$2p" "$dir/rows")
+	found=$(sed -n "$2p" "$dir/rows")
 	fine=no
-	case $row in
+	case $found in
 	*,same) fine=yes ;;
 	esac
-	say "$1" "$fine" "$(echo "$row" | awk -F, '{
+	say "$1" "$fine" "$(echo "$found" | awk -F, '{
 		print "walks " $3 "=" $4 ", guest " $5 "=" $6 ", nested " $7 "=" $8 \
 			", not foreseen " $9 ", not made " $10 ", taken as shown " $11
 	}')"
 }
 
+# workload NAME PAGE: its command line
 workload() {
-	echo "workload=$1 size=16M ops=$ops page=$2 directmap=4k trace=1"
+	case $1 in
+	ctx_switch) echo "workload=$1 procs=4 ops=200 directmap=4k trace=1" ;;
+	*) echo "workload=$1 size=16M ops=$ops page=$2 directmap=4k trace=1" ;;
+	esac
 }
+
+streams='chase 4k
+chase 2m
+gups 4k
+gups 2m
+ctx_switch 4k'
 
 for engine in $engines; do
 	[ "$engine" = native ] || continue
-	for name in chase gups; do
-		for page in 4k 2m; do
-			trace --bare "$B/suite.elf" --append "$(workload $name $page)"
-			verdict "native, $name, $page" 1
-		done
-	done
+	echo "$streams" >"$dir/streams"
+	while read -r name page; do
+		trace --bare "$B/suite.elf" --append "$(workload "$name" "$page")" </dev/null
+		verdict "native, $name, $page" 1
+	done <"$dir/streams"
 done
 
 for engine in $engines; do
@@ -84,28 +94,24 @@ for engine in $engines; do
 	*) continue ;;
 	esac
 	for mode in $modes; do
-		for name in chase gups; do
-			for page in 4k 2m; do
-				# One with the small EPT pages is enough: they make long traces.
-				[ "$mode$name$page" = eptchase4k ] && echo "$engine $mode $name $page off"
-				echo "$engine $mode $name $page thp"
-			done
-		done
+		# One with the small EPT pages is enough: they make long traces.
+		[ "$mode" = ept ] && echo "$engine $mode chase 4k off"
+		echo "$streams" | sed "s/^/$engine $mode /; s/\$/ thp/"
 	done
 done >"$dir/cases.all"
 grep '^#' "$dir/cases.all"
 grep -v '^#' "$dir/cases.all" >"$dir/cases"
 
 if [ -s "$dir/cases" ]; then
-	trace -- bench/walk/host "$(awk -v ops="$ops" '{
-		print $1, $2, $5, 128, "suite.elf", \
-			"workload=" $3, "size=16M ops=" ops, "page=" $4, "directmap=4k trace=1"
-	}' "$dir/cases")"
+	while read -r engine mode name page backing; do
+		echo "$engine $mode $backing 128 suite.elf $(workload "$name" "$page")"
+	done <"$dir/cases" >"$dir/guests"
+	trace -- bench/walk/host "$(cat "$dir/guests")"
 	[ "$status" = 0 ] && fine=yes || fine=no
 	say "every workload ran" "$fine" "status $status"
 	row=1
 	while read -r engine mode name page backing; do
-		verdict "$engine $mode, $name, $page, backing $backing" $row
+		verdict "$engine $mode, $name, $page, backing $backing" "$row"
 		row=$((row + 1))
 	done <"$dir/cases"
 fi
