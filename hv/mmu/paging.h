@@ -64,7 +64,7 @@ struct paging_fault {
 	bool ac;   /* RFLAGS.AC */
 	bool has_gva;
 	bool in_walk; /* nested: while the CPU read the guest's own tables, not at the access */
-	u64 rip; /* of the instruction */
+	u64 rip;      /* of the instruction */
 };
 
 /* Zeroed pages for shadow and nested tables; filled by the surroundings. */

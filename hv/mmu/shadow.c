@@ -31,6 +31,8 @@
 #define UNSHADOW_ROOT_WRITES 3u
 /* Tables that nothing points to are kept for their next use, up to this many. */
 #define ORPHANS_KEPT 32u
+/* Recently used shadow pages that one reclaim passes over. */
+#define RECLAIM_CHANCES 32
 /* Shadow pages one operation may make: all levels below the root. */
 #define MAKE_MAX 3u
 
@@ -197,13 +199,10 @@ static void order_oldest(struct shadow *sh, struct shadow_page *sp)
 	sh->oldest = id;
 }
 
-static void sp_touch(struct shadow *sh, struct shadow_page *sp)
+static void sp_touch(struct shadow_page *sp)
 {
 	sp->writes = 0;
-	if (sh->newest == sp->id)
-		return;
-	order_remove(sh, sp);
-	order_newest(sh, sp);
+	sp->recent = true;
 }
 
 /* Below the root, a table that nothing points to cannot be reached by hardware. */
@@ -460,15 +459,28 @@ static void sp_zap(struct shadow *sh, struct shadow_page *sp)
 	sp_free(sh, sp);
 }
 
-/* Free the shadow page used least recently; false if all that are left are in use. */
+/*
+ * Free a shadow page that was not used lately; false if all that are left are in use. Pages that
+ * were used get a second chance, a bounded number of them at a time.
+ */
 static bool reclaim_one(struct shadow *sh)
 {
-	u32 id;
+	struct shadow_page *sp;
+	int chances = RECLAIM_CHANCES;
+	u32 id, next;
 
-	/* No more pages than vCPUs are in use as roots. */
-	for (id = sh->oldest; id; id = sp_at(sh, id)->newer)
-		if (!sp_at(sh, id)->in_use)
+	for (id = sh->oldest; id; id = next) {
+		sp = sp_at(sh, id);
+		next = sp->newer;
+		/* No more pages than vCPUs have roots are in use. */
+		if (sp->in_use)
+			continue;
+		if (!sp->recent || is_orphan(sp) || !chances--)
 			break;
+		sp->recent = false;
+		order_remove(sh, sp);
+		order_newest(sh, sp);
+	}
 	if (!id)
 		return false;
 	sp_zap(sh, sp_at(sh, id));
@@ -513,7 +525,7 @@ static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_rol
 	u32 *bucket;
 
 	if (sp) {
-		sp_touch(sh, sp);
+		sp_touch(sp);
 		return sp;
 	}
 	sp = take_number(sh);
@@ -922,12 +934,44 @@ static bool links_old(struct paging_vcpu *pv, const struct walk *w, gva_t gva)
 	return false;
 }
 
-/* Map what @w found, from the root down; true if a live entry changed its meaning. */
-static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct gmem_slot *slot,
-		u64 host, bool through_window, bool *wrote)
+/* The leaf shadow page that @w's way leads to, if the way is known to hold. */
+static struct shadow_page *known_leaf(struct paging_vcpu *pv, const struct walk *w, gva_t gva)
 {
 	struct shadow *sh = shadow_of(pv->pg);
-	struct shadow_page *sp = sp_at(sh, vcpu_of(pv)->root);
+	struct shadow_vcpu *sv = vcpu_of(pv);
+	const struct leaf_cache *c = &sv->leaf[(gva >> 21) % LEAF_CACHE];
+	struct shadow_page *sp;
+	union shadow_role role;
+	int level;
+
+	if (w->level > 1 || !c->sp || c->block != gva >> 21 || c->root != sv->root ||
+	    c->upper_gen != sh->upper_gen)
+		return NULL;
+	role = sp_at(sh, sv->root)->role;
+	for (level = PT_ROOT_LEVEL; level > 1; level--)
+		role = child_role(role, w->gpte[level]);
+	sp = sp_at(sh, c->sp);
+	return sp->gfn == w->table[1] && sp->role.word == role.word ? sp : NULL;
+}
+
+static void remember_leaf(struct paging_vcpu *pv, gva_t gva, const struct shadow_page *sp)
+{
+	struct shadow_vcpu *sv = vcpu_of(pv);
+
+	sv->leaf[(gva >> 21) % LEAF_CACHE] = (struct leaf_cache){
+		.block = gva >> 21,
+		.root = sv->root,
+		.upper_gen = shadow_of(pv->pg)->upper_gen,
+		.sp = sp->id,
+	};
+}
+
+/* Map what @w found, from the root down; true if a live entry changed its meaning. */
+static bool map(struct paging_vcpu *pv, const struct walk *w, struct shadow_page *leaf, gva_t gva,
+		struct gmem_slot *slot, u64 host, bool through_window, bool *wrote)
+{
+	struct shadow *sh = shadow_of(pv->pg);
+	struct shadow_page *sp = leaf ? leaf : sp_at(sh, vcpu_of(pv)->root);
 	hpa_t hpa = host & GMEM_HPA;
 	gfn_t gfn = w->gfn;
 	bool changed = false;
@@ -936,8 +980,8 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 	u64 gpte, spte;
 	int level;
 
-	sp_touch(sh, sp);
-	for (level = PT_ROOT_LEVEL;; level--) {
+	sp_touch(sp);
+	for (level = sp->role.level;; level--) {
 		struct shadow_page *child;
 
 		i = pt_index(gva, level);
@@ -967,6 +1011,8 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 		}
 	}
 	changed |= leaf_set(sh, sp, i, spte, gpte, slot, gfn);
+	if (!leaf && w->level == 1)
+		remember_leaf(pv, gva, sp);
 	if (sh->policy->fill && level == 1 && !sp->role.direct)
 		fill_around(sh, sp);
 	*wrote = before != sh->pg->count->v[CNT_sptes_written];
@@ -985,6 +1031,7 @@ enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 	};
 	struct shadow *sh = shadow_of(pv->pg);
 	bool write = f->code & PF_W, through, wrote;
+	struct shadow_page *leaf;
 	struct gmem_slot *slot;
 	enum verdict v;
 	struct walk w;
@@ -1022,13 +1069,14 @@ enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 	 * A new way to open tables: what the shadow has of them may be older than the way, and no
 	 * CPU could know it. A guest need not flush to add a way.
 	 */
-	if (sh->nr_open && links_old(pv, &w, f->gva)) {
+	leaf = known_leaf(pv, &w, f->gva);
+	if (!leaf && sh->nr_open && links_old(pv, &w, f->gva)) {
 		bool flush = sync_open(sh, 1, false);
 
 		if (sync_open(sh, 0, false) || flush)
 			pv->flush |= FLUSH_CONTEXT;
 	}
-	if (map(pv, &w, f->gva, slot, host, through, &wrote))
+	if (map(pv, &w, leaf, f->gva, slot, host, through, &wrote))
 		flush_addr(pv, f->gva);
 	if (!wrote) {
 		/* Hardware has something older cached, and would fault on it for ever. */
@@ -1065,7 +1113,7 @@ static enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_res
 
 	if (sp) {
 		count(sh->pg->count, roots_reused);
-		sp_touch(sh, sp);
+		sp_touch(sp);
 	} else {
 		v = reserve(sh, 1);
 		if (v != VERDICT_RETRY)

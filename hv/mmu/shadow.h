@@ -58,6 +58,7 @@ struct shadow_page {
 	u32 trapped; /* trapped stores since the sync point sync_seen */
 	u32 sync_seen;
 	u32 quiet;   /* sync points in a row that found an open table unchanged */
+	bool recent; /* used since reclaim last looked */
 	bool open;   /* the guest may write to the table unseen */
 	bool marked; /* written to, through an entry that is gone */
 	bool filled; /* entries around a hidden fault were looked at since it changed */
@@ -107,12 +108,26 @@ static inline struct shadow_page *sp_at(struct shadow *sh, u32 id)
 	return &sh->chunk[id / SHADOW_CHUNK][id % SHADOW_CHUNK];
 }
 
+/*
+ * Where the last hidden faults ended: the way from @root to the leaf table of a 2 MiB block is as it
+ * was while no upper entry has changed.
+ */
+#define LEAF_CACHE 16u
+
+struct leaf_cache {
+	u64 block; /* gva >> 21 */
+	u32 root;
+	u32 upper_gen;
+	u32 sp; /* number of the leaf shadow page, 0: none */
+};
+
 struct shadow_vcpu {
 	struct paging_vcpu *pv;
 	struct shadow_vcpu *next; /* of this VM */
 	u32 root;		  /* number of the root shadow page, 0: none */
 	u32 shared[ROOT_TARGETS]; /* roots behind paging_vcpu.share, each counted in in_use */
-	u32 upper_seen;		  /* shadow.upper_gen as of the last full flush */
+	struct leaf_cache leaf[LEAF_CACHE];
+	u32 upper_seen; /* shadow.upper_gen as of the last full flush */
 	u32 nr_windows;
 	gfn_t window[SHADOW_WINDOWS];
 	gfn_t pcid_root[4096]; /* the guest root that each PCID was last used with */

@@ -11,7 +11,7 @@
 /* Setting A and D races with the VMM's other threads; a guest cannot keep us here. */
 #define WALK_TRIES 64
 
-enum verdict gmem_host(struct gmem *mem, gfn_t gfn, u64 *host, struct paging_result *res)
+enum verdict gmem_host_slow(struct gmem *mem, gfn_t gfn, u64 *host, struct paging_result *res)
 {
 	struct gmem_slot *slot = gmem_slot(mem, gfn);
 	int err;
@@ -19,9 +19,6 @@ enum verdict gmem_host(struct gmem *mem, gfn_t gfn, u64 *host, struct paging_res
 	res->gpa = gfn << 12;
 	if (!slot)
 		return VERDICT_MMIO;
-	*host = slot->host[gfn - slot->base];
-	if (likely(*host))
-		return VERDICT_RETRY;
 	if (slot->device)
 		return VERDICT_MMIO;
 	err = mem->ops->pin(mem, gfn);
@@ -97,6 +94,7 @@ enum verdict walk_guest(struct paging_vcpu *pv, const struct walk_for *f, struct
 			struct paging_result *res)
 {
 	const struct paging_config *cfg = &pv->pg->cfg;
+	u64 reserved = pte_reserved_always(cfg, pv->efer);
 	u64 *entry[PT_ROOT_LEVEL + 1];
 	enum verdict v;
 	gfn_t gfn;
@@ -121,7 +119,8 @@ again:
 		w->gpte[level] = gpte;
 		if (!(gpte & PTE_P))
 			return walk_fault(pv, f, 0, res);
-		if (unlikely(pte_reserved(cfg, pv->efer, gpte, level)))
+		if (unlikely((gpte & reserved) ||
+			     ((gpte & PTE_PS) && (gpte & pte_reserved_large(cfg, level)))))
 			return walk_fault(pv, f, PF_P | PF_RSVD, res);
 		w->access &= pte_access(gpte);
 		if (pte_is_leaf(gpte, level))

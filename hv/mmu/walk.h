@@ -83,9 +83,12 @@ struct walk_for {
 	bool no_rights; /* translate only, check no rights */
 };
 
+/* gmem_host() where the frame is not pinned yet, or not there. */
+enum verdict gmem_host_slow(struct gmem *mem, gfn_t gfn, u64 *host, struct paging_result *res);
+
 /**
  * gmem_host() - the host frame behind a guest frame
- * @mem: guest memory
+ * @gm: guest memory
  * @gfn: guest frame
  * @host: gmem_slot.host[] word, filled on VERDICT_RETRY
  * @res: gpa (VERDICT_PIN, VERDICT_MMIO), why (VERDICT_STOP)
@@ -94,7 +97,18 @@ struct walk_for {
  * there, or a device that wants to see the access; VERDICT_STOP when the frame cannot be pinned at
  * all.
  */
-enum verdict gmem_host(struct gmem *mem, gfn_t gfn, u64 *host, struct paging_result *res);
+static inline enum verdict gmem_host(struct gmem *gm, gfn_t gfn, u64 *host,
+				     struct paging_result *res)
+{
+	struct gmem_slot *slot = gmem_slot(gm, gfn);
+
+	if (likely(slot)) {
+		*host = slot->host[gfn - slot->base];
+		if (likely(*host))
+			return VERDICT_RETRY;
+	}
+	return gmem_host_slow(gm, gfn, host, res);
+}
 
 /**
  * walk_guest() - translate a guest-virtual address through the guest's tables
@@ -126,6 +140,24 @@ enum verdict walk_guest(struct paging_vcpu *pv, const struct walk_for *f, struct
 enum verdict walk_read(struct paging_vcpu *pv, gva_t gva, void *buf, unsigned int len,
 		       const struct walk_for *f, struct paging_result *res, gva_t *fault_gva);
 
+/* Bits that are reserved in every entry, whatever its level and size. */
+static inline u64 pte_reserved_always(const struct paging_config *cfg, u64 efer)
+{
+	u64 mask = GENMASK_ULL(51, 0) & ~(BIT_ULL(cfg->maxphyaddr) - 1);
+
+	return efer & PG_EFER_NXE ? mask : mask | PTE_NX;
+}
+
+/* Further bits that are reserved where PTE_PS is set: in a table that has no such pages, PTE_PS. */
+static inline u64 pte_reserved_large(const struct paging_config *cfg, int level)
+{
+	if (level == 1)
+		return 0;
+	if (level == 2)
+		return GENMASK_ULL(20, 13);
+	return level == 3 && cfg->guest_1g ? GENMASK_ULL(29, 13) : PTE_PS;
+}
+
 /**
  * pte_reserved() - does an entry have reserved bits set?
  * @cfg: maxphyaddr and 1 GiB support
@@ -137,19 +169,8 @@ enum verdict walk_read(struct paging_vcpu *pv, gva_t gva, void *buf, unsigned in
  */
 static inline bool pte_reserved(const struct paging_config *cfg, u64 efer, u64 pte, int level)
 {
-	u64 mask = GENMASK_ULL(51, 0) & ~(BIT_ULL(cfg->maxphyaddr) - 1);
-
-	if (!(efer & PG_EFER_NXE))
-		mask |= PTE_NX;
-	if (pte & PTE_PS) {
-		if (level == 4 || (level == 3 && !cfg->guest_1g))
-			return true;
-		if (level == 3)
-			mask |= GENMASK_ULL(29, 13);
-		else if (level == 2)
-			mask |= GENMASK_ULL(20, 13);
-	}
-	return pte & mask;
+	return (pte & pte_reserved_always(cfg, efer)) ||
+	       ((pte & PTE_PS) && (pte & pte_reserved_large(cfg, level)));
 }
 
 #endif
