@@ -46,6 +46,7 @@ struct vm {
 	struct gtt_dev *gtt; /* NULL: this VM has none */
 	struct counters count;
 	u64 by_reason[PENUMBRA_MAX_EXIT_REASONS]; /* VM exits by the vendor's reason number */
+	u64 odd_exits;				  /* those without one: entries that failed */
 	u64 charged; /* pages charged to mm->locked_vm and not yet pinned */
 	struct dentry *debugfs;
 	char stats_id[48];

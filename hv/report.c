@@ -109,6 +109,23 @@ static int copy_part(char __user **to, size_t *left, loff_t *pos, loff_t at, con
 	return 0;
 }
 
+/*
+ * Counters that follow from others are worked out when somebody looks, so that an exit pays for
+ * none of them. Without a VPID each VM entry flushes, and each entry ends in an exit.
+ */
+static void derive(struct vm *vm)
+{
+	const struct vcpu *v = READ_ONCE(vm->vcpu);
+	u64 exits = READ_ONCE(vm->odd_exits);
+	int i;
+
+	for (i = 0; i < PENUMBRA_MAX_EXIT_REASONS; i++)
+		exits += READ_ONCE(vm->by_reason[i]);
+	WRITE_ONCE(vm->count.v[CNT_exits], exits);
+	if (v && !v->hw.vpid)
+		WRITE_ONCE(vm->count.v[CNT_flush_host_transition], exits);
+}
+
 static ssize_t stats_read(struct file *file, char __user *to, size_t size, loff_t *pos)
 {
 	struct stats_reader *r = file->private_data;
@@ -116,6 +133,7 @@ static ssize_t stats_read(struct file *file, char __user *to, size_t size, loff_
 
 	if (*pos < 0)
 		return -EINVAL;
+	derive(r->vm);
 	if (copy_part(&to, &left, pos, 0, &r->file, sizeof(r->file)) ||
 	    copy_part(&to, &left, pos, sizeof(r->file), r->vm->count.v, sizeof(r->vm->count.v)))
 		return -EFAULT;
@@ -179,9 +197,10 @@ static struct dentry *root;
 
 static int counters_show(struct seq_file *m, void *unused)
 {
-	const struct vm *vm = m->private;
+	struct vm *vm = m->private;
 	int i;
 
+	derive(vm);
 	seq_printf(m, "%-28s %s\n", "mode", vm->pg.ops->name);
 	for (i = 0; i < CNT_NR; i++)
 		seq_printf(m, "%-28s %20llu  %s\n", counter_text[i].name, READ_ONCE(vm->count.v[i]),

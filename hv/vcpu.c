@@ -61,7 +61,6 @@ static enum next inner_loop(struct vcpu *v)
 			cpu_flush(v);
 		}
 		kind = cpu_enter(v);
-		count(&v->vm->count, exits);
 		if (unlikely(pv->window) && kind != EXIT_PF && kind != EXIT_NESTED)
 			ops->leave(pv, NULL);
 	handle:

@@ -153,6 +153,7 @@ static noinline bool find_root(struct vcpu *v)
 /* The entry itself failed, or its reason is one that we have no name for. */
 static noinline unsigned int odd_exit(struct vcpu *v, bool entered)
 {
+	v->vm->odd_exits++;
 	if (!entered) {
 		v->hw.entry_error = vmcs_read32(VM_INSTRUCTION_ERROR);
 		v->hw.reason = 0;
@@ -195,8 +196,6 @@ unsigned int cpu_enter(struct vcpu *v)
 		set_step(v);
 	if (unlikely(v->pv.share_gen != v->hw.share_gen))
 		set_cr3_targets(v);
-	if (!v->hw.vpid)
-		count(v->pv.pg->count, flush_host_transition);
 	if (unlikely(vmx_enter(v)))
 		return odd_exit(v, false);
 	reason = vmcs_read32(VM_EXIT_REASON);

@@ -154,8 +154,7 @@ void cpu_update_root(struct vcpu *v)
 {
 	if (v->hw.nested)
 		vmcs_write64(EPT_POINTER, v->pv.eptp);
-	else
-		vmcs_writel(GUEST_CR3, v->pv.hw_cr3);
+	vmcs_writel(GUEST_CR3, v->pv.hw_cr3);
 }
 
 static void get_segment(struct kvm_segment *s, enum vmcs_segment i)

@@ -52,7 +52,11 @@ static u32 primary_controls(const struct vcpu *v)
 	u32 traps = v->pv.pg->ops->traps;
 	u32 c = vmx_config.primary;
 
-	if (!(traps & TRAP_CR3) && !vmx_config.wants_cr3_exits)
+	/*
+	 * A guest that has just read a value from the base-address buffer may still load it: until
+	 * its next MOV to CR3 has shown which, that has to exit in every mode.
+	 */
+	if (!(traps & TRAP_CR3) && !vmx_config.wants_cr3_exits && !v->pv.withdrawn.slot[0].cr3)
 		c &= ~(CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING);
 	if (!(traps & TRAP_INVLPG) && !vmx_config.wants_cr3_exits)
 		c &= ~CPU_BASED_INVLPG_EXITING;

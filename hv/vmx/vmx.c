@@ -145,12 +145,12 @@ static void probe_nested_and_tags(void)
 
 static void choose_slice(void)
 {
-	u32 low, high;
+	u64 misc;
 
 	if ((vmx_config.pin & PIN_BASED_VMX_PREEMPTION_TIMER) &&
 	    (vmx_config.exit & VM_EXIT_SAVE_VMX_PREEMPTION_TIMER)) {
-		rdmsr(MSR_IA32_VMX_MISC, low, high);
-		vmx_config.slice = max((tsc_khz * SLICE_MS) >> (low & 31), 1u);
+		rdmsrl(MSR_IA32_VMX_MISC, misc);
+		vmx_config.slice = max((tsc_khz * SLICE_MS) >> (misc & 31), 1u);
 	} else {
 		vmx_config.pin &= ~PIN_BASED_VMX_PREEMPTION_TIMER;
 		vmx_config.exit &= ~VM_EXIT_SAVE_VMX_PREEMPTION_TIMER;
