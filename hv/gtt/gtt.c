@@ -385,6 +385,7 @@ void gtt_apply_policy(struct gtt *g)
 		g->newest->stale = true;
 		gtt_portion_close(g, g->newest);
 	}
+	count(g->pg->count, gtt_mode_switches);
 	g->policy = g->next_policy;
 	g->next_policy = NULL;
 	g->policy->enter(g);

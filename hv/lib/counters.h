@@ -68,6 +68,7 @@
 	COUNTER(shadow_pages_peak, NONE, PEAK, "highest value of shadow_pages")                    \
 	COUNTER(shadow_bytes_peak, BYTES, PEAK, "highest memory used for shadow or nested tables") \
 	COUNTER(gtt_submissions, NONE, SUM, "batches that the GTT's engine was given")             \
+	COUNTER(gtt_mode_switches, NONE, SUM, "gtt_mode changes under the running VM")             \
 	COUNTER(gtt_refused, NONE, SUM, "batches that ended before their end, with a sentence")    \
 	COUNTER(gtt_pages_used, NONE, SUM, "device pages that commands have used")                 \
 	COUNTER(gtt_entries_rebuilt, NONE, SUM, "GTT shadow entries made by a submission")         \

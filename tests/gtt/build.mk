@@ -7,3 +7,8 @@ GTT_SRC := $(wildcard $(PURE)/gtt/*.c) $(PURE)/mmu/walk.c
 
 $(B)/tests/gtt: tests/gtt/gtt.c $(GTT_SRC) $(wildcard $(PURE)/gtt/*.h) $(PURE_HDR) | $(B)/tests
 	$(CC) $(TEST_CFLAGS) -I$(PURE) -o $@ tests/gtt/gtt.c $(GTT_SRC)
+
+.PHONY: test-gtt
+test-pure: test-gtt
+test-gtt: $(B)/tests/gtt
+	prove -Q tests/gtt.t

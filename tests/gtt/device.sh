@@ -12,7 +12,19 @@ gtt_mode() {
 }
 
 guest() { # GTT-MIB LINE
-	run --kernel build/suite.elf --mem 64 --gtt "$1" --timeout 60 --append "$2" >/tmp/out 2>&1
+	run --kernel build/suite.elf --mem 64 --gtt "$1" --timeout 60 --stats --append "$2" \
+		>/tmp/out 2>&1
+}
+
+# statistic NAME: its value at the end of the last guest
+statistic() {
+	awk -v name="$1" '$1 == name { print $2 }' /tmp/out
+}
+
+# Is each exit counted in one cause?
+one_cause() {
+	awk '$1 == "exits" { all = $2 } $1 ~ /^exits_/ { sum += $2 }
+		END { exit !(all > 0 && all == sum) }' /tmp/out
 }
 
 checksum() {
@@ -20,7 +32,7 @@ checksum() {
 }
 
 said() {
-	grep -v '^@row' /tmp/out | tail -n 6 | sed 's/^/# /'
+	grep -E '^(guest|runner|gttbad):' /tmp/out | tail -n 6 | sed 's/^/# /'
 }
 
 # one_checksum LINE: in all combinations
@@ -33,6 +45,7 @@ one_checksum() {
 			guest 16 "$1" || wrong="$wrong $m/$g:failed"
 			got=$(checksum)
 			want=${want:-$got}
+			one_cause || wrong="$wrong $m/$g:exits"
 			count=$((count + 1))
 			[ -n "$got" ] && [ "$got" = "$want" ] || wrong="$wrong $m/$g:$got"
 		done
@@ -76,7 +89,7 @@ for m in $all; do
 	mode "$m"
 	for g in $GTT_MODES; do
 		gtt_mode "$g"
-		if guest 16 "workload=gttbad"; then
+		if guest 16 "workload=gttbad" && one_cause; then
 			pass "a bad driver, $m/$g: $(sed -n 's/^gttbad: //p' /tmp/out)"
 		else
 			fail "a bad driver, $m/$g"
@@ -103,6 +116,9 @@ for line in "workload=gmedia ops=40 threads=4" "workload=desktop ops=30" \
 	: >/tmp/stop
 	wait $flipper
 	check "$line: the same while everything flips" [ "$status:$(checksum)" = "0:$want" ]
+	flips="$(statistic mode_switches) of paging_mode, $(statistic gtt_mode_switches) of gtt_mode"
+	check "... $flips" [ "$(statistic mode_switches)" -gt 2 ]
+	check "... each exit has one cause" one_cause
 	[ "$status" = 0 ] || said
 done
 mode ept 2>/dev/null
