@@ -58,7 +58,8 @@ struct cpu_cache {
  * @psc: paging-structure caches by level of the entry they hold: [2] PDE, [3] PDPTE, [4] PML4E
  * @nested_tlb: guest-physical page to host-physical page
  * @nested_psc: the same as @psc, for entries of the second dimension
- * @caches: of data and of paging-structure entries alike
+ * @cache: for data and for paging-structure entries alike, from the first level on
+ * @caches: how many
  * @memory_cycles: a reference that no cache has
  * @fracture: large pages are held as 4 KiB pages
  * @tag_vpid: VM transitions flush nothing

@@ -15,7 +15,8 @@
 
 /**
  * struct translation - what a walk for one page reads
- * @key: the page and its context, see book_learn()
+ * @key: the page
+ * @context: whose it is, see book_learn()
  * @order: the later the learned, the higher
  * @shift: log2 of the page size
  * @global: its entry says so
