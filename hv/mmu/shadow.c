@@ -377,6 +377,7 @@ static void sp_open(struct shadow *sh, struct shadow_page *sp)
 	u32 *head = &sh->open[list], id = sp->id;
 
 	sp->open = true;
+	sp->opened = sh->openings++;
 	sp->quiet = 0;
 	sp->open_prev = 0;
 	sp->open_next = *head;
@@ -757,11 +758,24 @@ static bool close_table(struct shadow *sh, struct gfn_info *info)
 	return rmap_clear(sh, info, PTE_W);
 }
 
+/*
+ * Of both kinds: an instruction that writes to two leaf tables must find both open in the end,
+ * however many upper tables are open.
+ */
+static u32 oldest_open(struct shadow *sh)
+{
+	u32 leaf = sh->open_oldest[0], upper = sh->open_oldest[1];
+
+	if (!leaf || !upper)
+		return leaf ? leaf : upper;
+	return (s32)(sp_at(sh, leaf)->opened - sp_at(sh, upper)->opened) < 0 ? leaf : upper;
+}
+
 /* Sync points look at each open table, so there may be only so many: the oldest closes. */
 static void bound_open(struct shadow *sh)
 {
 	while (sh->nr_open > SHADOW_OPEN_MAX) {
-		u32 oldest = sh->open_oldest[0] ? sh->open_oldest[0] : sh->open_oldest[1];
+		u32 oldest = oldest_open(sh);
 		gfn_t gfn = sp_at(sh, oldest)->gfn;
 		struct gfn_info *info = gmem_info(gmem_slot(sh->pg->mem, gfn), gfn, 1);
 		bool written = rmap_clear(sh, info, PTE_D);

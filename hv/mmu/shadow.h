@@ -57,6 +57,7 @@ struct shadow_page {
 	u32 writes;  /* trapped stores since it was last seen in use */
 	u32 trapped; /* trapped stores since the sync point sync_seen */
 	u32 sync_seen;
+	u32 opened;  /* shadow.openings when it opened */
 	u32 quiet;   /* sync points in a row that found an open table unchanged */
 	bool recent; /* used since reclaim last looked */
 	bool open;   /* the guest may write to the table unseen */
@@ -93,6 +94,7 @@ struct shadow {
 	u32 sync_points;    /* full synchronisations so far */
 	u32 open[2];	    /* open shadow pages: [0] of leaf tables, [1] of upper ones */
 	u32 open_oldest[2];
+	u32 openings; /* tables opened so far */
 	u32 nr_open;
 	struct shadow_vcpu *vcpus;
 	u32 hash[SHADOW_HASH];
