@@ -68,9 +68,12 @@ static u32 page_alloc(enum page_use use)
 
 static void page_free(u32 n)
 {
+	bool clean = pages[n].use == PAGE_GUEST && !touched[pages[n].gfn];
+
 	pages[n].use = PAGE_FREE;
 	pages[n].gen++;
-	memset(shim_arena + ((u64)n << 12), 0, PAGE_SIZE);
+	if (!clean)
+		memset(shim_arena + ((u64)n << 12), 0, PAGE_SIZE);
 }
 
 static u32 block_alloc(void)
