@@ -348,6 +348,8 @@ static enum next set_cr3(struct vcpu *v, u64 value)
 	struct paging_result res = {};
 	enum verdict verdict;
 
+	if (unlikely(!(pv->pg->ops->traps & TRAP_CR3)))
+		cpu_sync_crs(v);
 	value = paging_guest_cr3(pv, value);
 	if (unlikely(!state_cr3_valid(v, value, pv->cr4))) {
 		count(counters_of(v), exits_cr3);
@@ -362,6 +364,10 @@ static enum next set_cr3(struct vcpu *v, u64 value)
 	count(counters_of(v), exits_cr3);
 	count(counters_of(v), flush_guest_cr3);
 	cpu_update_root(v);
+	if (unlikely(!(pv->pg->ops->traps & TRAP_CR3) && pv->withdrawn.slot[0].cr3)) {
+		pv->withdrawn = (struct shared_roots){};
+		cpu_mode_changed(v);
+	}
 	return skip(v);
 }
 

@@ -245,6 +245,17 @@ static enum verdict nested_prepare(struct paging_vcpu *pv, struct paging_result 
 	return VERDICT_RETRY;
 }
 
+/* Only where something makes it exit: the guest's CR3 is its own affair here. */
+static enum verdict nested_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res)
+{
+	(void)res;
+	if (!(pv->cr4 & PG_CR4_PCIDE) || !(value & PG_CR3_NOFLUSH))
+		pv->flush |= FLUSH_CONTEXT;
+	pv->cr3 = value & ~PG_CR3_NOFLUSH;
+	pv->hw_cr3 = pv->cr3;
+	return VERDICT_RETRY;
+}
+
 /* Is @gfn mapped? Entries allow everything, so a mapped frame cannot have faulted for rights. */
 static bool is_mapped(const struct paging *pg, gfn_t gfn)
 {
@@ -461,7 +472,7 @@ const struct paging_ops paging_nested = {
 	.vcpu_free = nested_vcpu_free,
 	.prepare = nested_prepare,
 	.fault = nested_fault,
-	.load_cr3 = paging_never_load_cr3,
+	.load_cr3 = nested_load_cr3,
 	.set_mode = nested_set_mode,
 	.invlpg = paging_never_invlpg,
 	.invpcid = paging_never_invpcid,

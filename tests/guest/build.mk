@@ -6,3 +6,4 @@
 $(B)/guest/tests/guest/%.o: GUEST_CFLAGS += -mcmodel=large
 
 $(eval $(call guest_image,access.elf,$(wildcard tests/guest/*.c tests/guest/*.S)))
+TEST_PROGRAMS += $(B)/access.elf

@@ -12,12 +12,13 @@ count=$(echo "$all" | wc -w)
 
 # A generator of our own: the same flips in every run.
 flip() {
-	seed=$1
+	seed=$1 longest=${2:-3000}
+	# shellcheck disable=SC2086 # one word a mode
+	set -- $all
 	while :; do
 		seed=$(((seed * 1103515245 + 12345) & 0x7fffffff))
-		n=$((seed / 65536 % count + 1))
-		mode "$(echo "$all" | cut -d ' ' -f $n)"
-		usleep $((seed / 1024 % ${2:-4000}))
+		eval "mode \$$((seed / 65536 % count + 1))"
+		usleep $((seed / 1024 % longest))
 	done
 }
 
