@@ -15,9 +15,9 @@ struct penumbra_gtt {
 };
 
 /*
- * Once for a VM. EINVAL: an argument is none of the above, or the window leaves the guest's
- * physical addresses. EEXIST: there is one already, or memory in the way. ENOSPC: no memory slot is
- * free. ENOMEM.
+ * Once for a VM; takes one of its memory slots. EINVAL: an argument is none of the above, or the
+ * window leaves the guest's physical addresses. EEXIST: there is one already, or memory in the way.
+ * ENOSPC: no memory slot is free. ENOMEM.
  */
 #define PENUMBRA_CREATE_GTT _IOW('P', 0x47, struct penumbra_gtt)
 

@@ -399,6 +399,8 @@ int vm_set_region(struct vm *vm, const struct kvm_userspace_memory_region *r)
 		if (old->base == r->guest_phys_addr >> PAGE_SHIFT)
 			return 0;
 	}
+	if (!old && vm->mem.nr_slots == GMEM_SLOTS)
+		return -ENOSPC; /* the GTT device has taken one */
 	err = check_neighbours(vm, r);
 	if (err)
 		return err;
