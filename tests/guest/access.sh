@@ -34,4 +34,21 @@ for m in ${MODES:-$(modes)}; do
 	mode "$m"
 	access "$m" "$@"
 done
+# Few shadow pages, which come and go; small pages below the guest; no tags in the TLB.
+set_parameter() {
+	echo "$2" >"$PARAMETERS/$1"
+}
+set_parameter shadow_budget 40
+for m in shadow ssp hybrid; do
+	mode $m
+	access "$m with 40 shadow pages" part=cases
+done
+set_parameter shadow_budget 16384
+set_parameter vpid 0
+mode shadow
+access "shadow without VPID" part=cases map=4k
+if mode ept 2>/dev/null; then
+	set_parameter ept_max_page 4K
+	access "ept with 4 KiB pages, without VPID" part=cases
+fi
 check "the module unloads" rmmod penumbra
