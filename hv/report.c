@@ -13,6 +13,7 @@
 #include <linux/uaccess.h>
 
 #include "cpu.h"
+#include "gtt_dev.h"
 #include "penumbra.h"
 
 #define CREATE_TRACE_POINTS
@@ -235,6 +236,8 @@ static int audit_show(struct seq_file *m, void *unused)
 	/* Where the guest owns its control registers, audit() looks at none of them. */
 	if (vm->vcpu && vm->vcpu->long_mode)
 		wrong = vm->pg.ops->audit(&vm->vcpu->pv, text, sizeof(text));
+	if (!wrong && vm->gtt && !gtt_busy(&vm->gtt->gtt))
+		wrong = gtt_audit(&vm->gtt->gtt, text, sizeof(text));
 	vm_unlock(vm);
 	seq_printf(m, "%llu\n", wrong);
 	if (wrong)

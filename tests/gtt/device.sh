@@ -67,6 +67,7 @@ flip() {
 			mode "$m"
 			usleep 3000
 		done
+		cat /sys/kernel/debug/penumbra/*/audit >>/tmp/audits 2>/dev/null
 	done
 }
 
@@ -77,6 +78,7 @@ refused() { # PARAMETER VALUE
 }
 
 load gtt_mode=hybrid
+mount -t debugfs none /sys/kernel/debug 2>/dev/null
 all=$(modes)
 check "gtt_mode= on the command line" [ "$(cat "$PARAMETERS/gtt_mode")" = hybrid ]
 
@@ -122,6 +124,8 @@ for line in "workload=gmedia ops=40 threads=4" "workload=desktop ops=30" \
 	[ "$status" = 0 ] || said
 done
 mode ept 2>/dev/null
+grep -q . /tmp/audits && ! grep -qv '^0$' /tmp/audits
+check "$(wc -l </tmp/audits) audits in between find nothing wrong" [ $? = 0 ]
 
 check "an unknown gtt_mode is refused" refused gtt_mode lax
 check "a threshold out of range is refused" refused gtt_threshold 513
