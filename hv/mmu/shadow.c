@@ -1203,12 +1203,17 @@ void shadow_invlpg(struct paging_vcpu *pv, gva_t gva)
 {
 	struct shadow *sh = shadow_of(pv->pg);
 	struct shadow_vcpu *sv = vcpu_of(pv);
+	int i;
 
 	if (sh->nr_open) {
 		if (sync_open(sh, 1, false))
 			pv->flush |= FLUSH_CONTEXT;
 		if (sv->root)
 			sync_path(sh, sp_at(sh, sv->root), gva);
+		/* Roots that the guest may load without an exit: no other sync comes in between. */
+		for (i = 0; i < ROOT_TARGETS; i++)
+			if (sv->shared[i] && sv->shared[i] != sv->root)
+				sync_path(sh, sp_at(sh, sv->shared[i]), gva);
 	}
 	if (sv->upper_seen != sh->upper_gen)
 		pv->flush |= FLUSH_CONTEXT;
