@@ -321,10 +321,12 @@ static enum next set_cr0(struct vcpu *v, u64 value)
 	value |= X86_CR0_ET;
 	if (!state_cr0_valid(value) || (!(value & X86_CR0_PG) && (pv->cr4 & X86_CR4_PCIDE)))
 		return deliver_gp(v);
+	if (!(value & X86_CR0_PG) && cpu_in_long_mode(v))
+		return deliver_gp(v); /* SDM vol. 3, 2.5: not in 64-bit mode */
 	if (!(value & X86_CR0_PG))
 		return exit_stop(v, KVM_INTERNAL_ERROR_EMULATION,
 				 "the guest leaves long mode, and nothing else is offered", value);
-	use_mode(v, value, pv->cr4, pv->efer);
+	use_mode(v, value & CR0_KNOWN, pv->cr4, pv->efer);
 	return skip(v);
 }
 
