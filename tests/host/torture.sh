@@ -65,7 +65,7 @@ check "the suite: $total flips between $count modes, at least $FLIPS" [ "$total"
 if [ -f build/access.elf ]; then
 	flip 4711 3000 &
 	flipper=$!
-	run --kernel build/access.elf --mem 64 --timeout 200 --append "${ACCESS:-quiet}" --stats \
+	run --kernel build/access.elf --mem 64 --timeout 200 --append "${ACCESS:-part=fast quiet}" --stats \
 		>/tmp/out 2>&1
 	status=$?
 	kill $flipper
