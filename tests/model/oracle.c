@@ -257,6 +257,15 @@ void hist_amend(gpa_t gpa, u64 new)
 		versions[w->newest].val = new;
 }
 
+/*
+ * A guest that uses the base-address buffer has promised to flush what it changes and not to count
+ * on MOV to CR3: what one PCID may still hold, it must expect under every other, too.
+ */
+static u16 tag(u16 pcid)
+{
+	return set.shares ? 0 : pcid;
+}
+
 void hist_context(void)
 {
 	struct context *c;
@@ -267,7 +276,7 @@ void hist_context(void)
 	c->from = ++now;
 	c->born = step;
 	c->root = arch_cr3 & BITS(51, 12);
-	c->pcid = cur_pcid();
+	c->pcid = tag(cur_pcid());
 }
 
 static void add_flush(u8 kind, u16 pcid, gva_t gva)
@@ -280,7 +289,7 @@ static void add_flush(u8 kind, u16 pcid, gva_t gva)
 	f->at = ++now;
 	f->born = step;
 	f->kind = kind;
-	f->pcid = pcid;
+	f->pcid = tag(pcid);
 	f->gva = gva;
 	memset(f->entry, 0, sizeof(f->entry));
 	if (kind >= FL_ADDR && pcid == cur_pcid()) {
@@ -502,7 +511,7 @@ static bool search(gva_t gva, unsigned int access, gpa_t gpa, bool faults, u32 c
 	};
 	unsigned int i, j;
 
-	s.pcid = cur_pcid();
+	s.pcid = tag(cur_pcid());
 	if (search_pcid(&s))
 		return true;
 	if (!(pv.cr4 & CR4_PGE))
