@@ -27,4 +27,4 @@ eval(decorations)
 plot for [i=1:n_series] data index 2*i-1 using 2:1:3:4 with xerrorbars \
 	linecolor rgb word(colours, i) pointtype 0 linewidth 1.5 notitle, \
 	for [i=1:n_series] data index 2*i-2 using 2:1 with points \
-	linecolor rgb word(colours, i) pointtype int(word(shapes, i)) pointsize 1.4 notitle
+	linecolor rgb word(colours, i) pointtype int(word(shapes, i)) pointsize point_size notitle

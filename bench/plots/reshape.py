@@ -152,6 +152,8 @@ class Results:
     def label(self, work):
         """A workload with the parameters that tell it from its other rows."""
         params = parse_params(work[1])
+        if work[0] == "cost" and "kind" in params:
+            return params["kind"]
         names = [name for name in self.varying(work[0]) if name in params]
         shown = [name for name in names if not self.usual(work[0], name, params[name])]
         return " ".join([work[0]] + [f"{name}={param_text(name, params[name])}" for name in shown])
@@ -351,7 +353,7 @@ def dots(results, directory, name, title, x_label, pick, reference=None, note=No
                 'font "DejaVu Sans,9" textcolor rgb "#505050" boxed'
             )
     labels = [results.label(work) for work in works]
-    row_height = 22 if len(series) <= 3 else 28
+    row_height = 22 if len(series) <= 3 else 28 if len(series) <= 5 else 40
     height = 164 + row_height * len(works)
     plot = Plot(results, directory, name, "dots.gp", plot_title=title, x_label=x_label)
     plot.set(
@@ -363,6 +365,7 @@ def dots(results, directory, name, title, x_label, pick, reference=None, note=No
         title_y=1 - 20 / height,
         legend=legend([(s[1], s[2], s[3]) for s in series], 900, 1 - 46 / height, 10),
         rows=len(works),
+        point_size=1.4 if len(series) <= 5 else 1.1,
         x_min=x_min,
         x_max=10.0 ** (high + 0.1),
         left_margin=max(len(label) for label in labels) + 2,
@@ -374,7 +377,7 @@ def dots(results, directory, name, title, x_label, pick, reference=None, note=No
         decorations="; ".join(decorations),
     )
     # Points of one line that would hide each other stand a little apart, up and down.
-    spread = min(0.2, 0.75 / len(series))
+    spread = min(0.2, 0.8 / len(series))
     for i, (key, *_) in enumerate(series):
         shift = (i - (len(series) - 1) / 2) * spread
         marks, bars = [], []
