@@ -259,7 +259,7 @@ void hist_amend(gpa_t gpa, u64 new)
 
 /*
  * A guest that uses the base-address buffer has promised to flush what it changes and not to count
- * on MOV to CR3: what one PCID may still hold, it must expect under every other, too.
+ * on MOV to CR3: what one address space may still hold, it must expect in every other, too.
  */
 static u16 tag(u16 pcid)
 {
@@ -337,6 +337,8 @@ static u32 earliest(u16 pcid, u32 lo, u32 hi)
 {
 	unsigned int i;
 
+	if (set.shares)
+		return lo < hi ? lo : NEVER;
 	for (i = 0; i < nr_contexts; i++) {
 		u32 from = contexts[i].from;
 		u32 to = i + 1 < nr_contexts ? contexts[i + 1].from : NEVER;
@@ -473,6 +475,10 @@ static bool try_epoch(const struct search *s, u32 lo)
 		u32 from = contexts[i].from > lo ? contexts[i].from : lo;
 		u32 to = i + 1 < nr_contexts ? contexts[i + 1].from : NEVER;
 
+		if (set.shares) { /* as if every root had always been loaded */
+			from = lo;
+			to = s->psc_to;
+		}
 		if (to > s->psc_to)
 			to = s->psc_to;
 		if (contexts[i].pcid == s->pcid && from < to &&
