@@ -95,6 +95,10 @@ static volatile sig_atomic_t got_signal;
 /* For die(): a run that could not start must still leave its row. */
 static struct rows *rows_to_fail;
 
+/**
+ * die() - end the program with a sentence, and with a row that says that the run failed
+ * @fmt: the sentence, without a newline
+ */
 void die(const char *fmt, ...)
 {
 	va_list args;
