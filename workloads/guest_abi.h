@@ -41,10 +41,10 @@
 #define GUEST_PORT_COM1_LSR	  0x3fd
 #define GUEST_COM1_LSR_THRE	  0x20 /* the UART takes another character */
 #define GUEST_COM1_LSR_TEMT	  0x40 /* all have left; polled where the exit port is not there */
-#define GUEST_PORT_ROW		  0xe9	 /* outb: the bytes of @row lines */
-#define GUEST_PORT_EXIT		  0xf4	 /* outb v: the run ends with status v */
-#define GUEST_PORT_MARK		  0xf5	 /* outl: one of the markers below */
-#define GUEST_PORT_NOP		  0x80	 /* outb: ignored; the price of a trip to user space */
+#define GUEST_PORT_ROW		  0xe9 /* outb: the bytes of @row lines */
+#define GUEST_PORT_EXIT		  0xf4 /* outb v: the run ends with status v */
+#define GUEST_PORT_MARK		  0xf5 /* outl: one of the markers below */
+#define GUEST_PORT_NOP		  0x80 /* outb: ignored; the price of a trip to user space */
 #define GUEST_PORT_BOCHS_SHUTDOWN 0x8900 /* bare Bochs: the string "Shutdown" powers it off */
 
 /* Region-of-interest markers, each one VM exit to user space. */
