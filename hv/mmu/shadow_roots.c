@@ -14,6 +14,14 @@
 #include "modes.h"
 #include "shadow.h"
 
+/*
+ * Hardware compares numbers, so what is offered must not be a CR3 value of the guest's own. It is
+ * marked: by bits that CR3 ignores without PCIDs (SDM vol. 3, table 4-12), else by the upper half
+ * of the PCIDs. That the mark makes another PCID is no matter: each flush here reaches all of them.
+ */
+#define MARK_IGNORED 0xfe7ULL
+#define MARK_PCID    0x800ULL
+
 static struct shadow_page *root_page(struct paging_vcpu *pv, u32 id)
 {
 	struct shadow *sh = pv->pg->state;
@@ -82,16 +90,15 @@ void shadow_roots_withdraw(struct paging_vcpu *pv)
  */
 void shadow_roots_note(struct paging_vcpu *pv)
 {
-	u64 load = pv->hw_cr3 | (pv->cr4 & PG_CR4_PCIDE ? PG_CR3_NOFLUSH : 0);
+	bool pcide = pv->cr4 & PG_CR4_PCIDE;
+	u64 load = (pv->hw_cr3 & PTE_FRAME) |
+		   (pcide ? PG_CR3_NOFLUSH | MARK_PCID | (pv->cr3 & 0xfff) : MARK_IGNORED);
 	struct shared_roots was = pv->share;
 	struct shadow_vcpu *sv = pv->state;
 	int i;
 
-	/*
-	 * A value that could be a CR3 value of the guest's own would be taken for it: hardware
-	 * compares numbers. Such a root is not offered.
-	 */
-	if (!pv->cr3 || gmem_slot(pv->pg->mem, (load & PTE_FRAME) >> 12))
+	/* In a PCID, the mark must not be there already; and 0 stands for an empty slot. */
+	if (!pv->cr3 || (pcide && (pv->cr3 & MARK_PCID)))
 		return;
 	/* It takes the place of an empty slot, of itself, or of another root with its PCID. */
 	for (i = 0; i < ROOT_TARGETS - 1; i++)

@@ -207,7 +207,9 @@ static void enter_guest(void)
 	if (!nested()) {
 		if (!host_is_table(pv.hw_cr3 & PTE_FRAME) || (pv.hw_cr3 & NO_FLUSH))
 			fail("hw_cr3 is %llx", (unsigned long long)pv.hw_cr3);
-		if ((pv.hw_cr3 & 0xfff) != cur_pcid())
+		/* A root of the base-address buffer is marked: shadow_roots.c. */
+		if ((pv.hw_cr3 & 0xfff) != cur_pcid() &&
+		    (pv.hw_cr3 & 0xfff) != (pv.cr4 & PG_CR4_PCIDE ? cur_pcid() | 0x800 : 0xfe7))
 			fail("hw_cr3 %llx does not carry PCID %x", (unsigned long long)pv.hw_cr3,
 			     cur_pcid());
 		hw_cr3 = pv.hw_cr3;
