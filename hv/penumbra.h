@@ -17,6 +17,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <asm/fpu/types.h>
+#include <asm/processor-flags.h>
 
 #include "mmu/emulate.h"
 #include "mmu/modes.h"
@@ -155,6 +156,10 @@ static inline bool vcpu_host_wants_cpu(const struct vcpu *v)
 }
 
 /* state.c */
+/* Bits of CR0 that there are; the CPU ignores writes to the others below bit 32. */
+#define CR0_KNOWN                                                                      \
+	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | \
+	 X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
 void state_reset(struct vcpu *v);
 int state_set_regs(struct vcpu *v, const struct kvm_regs *r);
 void state_get_regs(struct vcpu *v, struct kvm_regs *r);

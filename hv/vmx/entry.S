@@ -85,6 +85,13 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	pop	%rdi
 
 	/*
+	 * What the guest taught the branch predictor must not steer our returns and branches. Each
+	 * is there only if the kernel found that this CPU needs it, and mitigations= lets it.
+	 */
+	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
+	CLEAR_BRANCH_HISTORY_VMEXIT
+
+	/*
 	 * No register carries a guest's value into C: speculation must not find one there. The
 	 * callee-saved ones get ours below.
 	 */

@@ -165,7 +165,7 @@ static noinline unsigned int odd_exit(struct vcpu *v, bool entered)
 	return v->hw.reason & VMX_EXIT_REASONS_FAILED_VMENTRY ? EXIT_ENTRY_FAILED : EXIT_UNKNOWN;
 }
 
-static inline unsigned int kind_of(u32 reason)
+static inline unsigned int kind_of(unsigned long reason)
 {
 	return reason == EXIT_REASON_EXCEPTION_NMI ? kind_of_exception() : kind_of_reason[reason];
 }
@@ -188,7 +188,8 @@ static noinline unsigned int more_of_exit(struct vcpu *v, u32 reason, u32 vector
  */
 unsigned int cpu_enter(struct vcpu *v)
 {
-	u32 reason, vectoring;
+	/* As wide as a register: VMREAD clears what its field does not have. */
+	unsigned long reason, vectoring;
 
 	if (unlikely(v->event))
 		inject(v);
@@ -198,13 +199,13 @@ unsigned int cpu_enter(struct vcpu *v)
 		set_cr3_targets(v);
 	if (unlikely(vmx_enter(v)))
 		return odd_exit(v, false);
-	reason = vmcs_read32(VM_EXIT_REASON);
+	reason = vmcs_read_raw(vmcs_field(VM_EXIT_REASON, VMCS_WIDTH_32));
 	v->hw.reason = reason;
 	if (unlikely(reason >= PENUMBRA_MAX_EXIT_REASONS))
 		return odd_exit(v, true);
 	v->hw.launched = 1;
 	v->vm->by_reason[reason]++;
-	vectoring = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+	vectoring = vmcs_read_raw(vmcs_field(IDT_VECTORING_INFO_FIELD, VMCS_WIDTH_32));
 	if (unlikely(v->pv.share_on || (vectoring & VECTORING_INFO_VALID_MASK)))
 		return more_of_exit(v, reason, vectoring);
 	return kind_of(reason);

@@ -46,7 +46,10 @@ static inline bool something_hangs_on(u64 rflags)
  */
 void cpu_skip(struct vcpu *v)
 {
-	vmcs_write_sure(GUEST_RIP, vmcs_readl(GUEST_RIP) + vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
+	/* VMREAD clears the upper half by itself. */
+	unsigned long length = vmcs_read_raw(vmcs_field(VM_EXIT_INSTRUCTION_LEN, VMCS_WIDTH_32));
+
+	vmcs_write_sure(GUEST_RIP, vmcs_readl(GUEST_RIP) + length);
 	if (unlikely(something_hangs_on(vmcs_readl(GUEST_RFLAGS))))
 		end_instruction();
 }
