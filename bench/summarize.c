@@ -652,15 +652,64 @@ static void print_table(const struct group *groups, size_t n)
 	}
 }
 
+/* Fewer than one exit in a hundred operations is the clock's interrupts, not paging. */
+#define EXITS_WORTH_COMPARING 0.01
+
+static const struct group *find_mode(const struct group *groups, size_t n,
+				     const struct record *work, const char *mode)
+{
+	for (size_t i = 0; i < n; i++)
+		if (same_work(groups[i].first, work) &&
+		    !strcmp(groups[i].first->field[COL_engine], "penumbra") &&
+		    !strcmp(groups[i].first->field[COL_mode], mode) && groups[i].count[0].known)
+			return &groups[i];
+	return NULL;
+}
+
+/* The papers' own figure: how many VM exits each mode saves against write-protected tables. */
+static void print_headlines(const struct group *groups, size_t n)
+{
+	static const char *const others[] = { "ssp", "hybrid", "ept" };
+
+	printf("VM exits per operation under shadow, and the change in the other modes\n");
+	printf("%-34s %11s %9s %9s %9s\n", "", "shadow", others[0], others[1], others[2]);
+	for (size_t i = 0; i < n; i++) {
+		const struct record *work = groups[i].first;
+		const struct group *strict;
+		char params[80], text[128];
+
+		if (!is_first_work(groups, i) || work->field[COL_gtt_mode][0])
+			continue;
+		strict = find_mode(groups, n, work, "shadow");
+		if (!strict || strict->count[0].median < EXITS_WORTH_COMPARING)
+			continue;
+		format_params(groups, n, work, params, sizeof(params));
+		snprintf(text, sizeof(text), "%s %s", work->field[COL_workload], params);
+		printf("%-34s %11.3f", text, strict->count[0].median);
+		for (size_t j = 0; j < sizeof(others) / sizeof(others[0]); j++) {
+			const struct group *other = find_mode(groups, n, work, others[j]);
+
+			if (other)
+				printf(" %+8.1f%%",
+				       100 * (other->count[0].median / strict->count[0].median -
+					      1));
+			else
+				printf(" %9s", "-");
+		}
+		putchar('\n');
+	}
+}
+
 static void usage(FILE *out)
 {
 	fprintf(out,
-		"usage: summarize [--text|--table] raw.csv > summary.csv\n"
+		"usage: summarize [--text|--table|--headlines] raw.csv > summary.csv\n"
 		"Medians and spread per engine, mode, workload and parameters, to standard\n"
 		"output; rows that are not ok and checksums that differ, to standard error.\n"
 		"\n"
 		"  --text   a list for people instead of CSV: cost, spread, exits\n"
 		"  --table  the same: cost only, a column per engine and mode\n"
+		"  --headlines  VM exits of each paging mode against paging_mode=shadow\n"
 		"  --help   this text\n"
 		"\n"
 		"Cost is (elapsed - control) / ops in units of the clock column; cost_vs_ept\n"
@@ -674,16 +723,18 @@ int main(int argc, char **argv)
 	struct table table = { 0 };
 	struct group *groups = NULL;
 	size_t n = 0, findings;
-	bool text = false, pivot = false;
+	bool text = false, pivot = false, headlines = false;
 	double *scratch;
 
 	if (argc > 1 && !strcmp(argv[1], "--help")) {
 		usage(stdout);
 		return 0;
 	}
-	if (argc > 1 && (!strcmp(argv[1], "--text") || !strcmp(argv[1], "--table"))) {
+	if (argc > 1 && (!strcmp(argv[1], "--text") || !strcmp(argv[1], "--table") ||
+			 !strcmp(argv[1], "--headlines"))) {
 		text = !strcmp(argv[1], "--text");
-		pivot = !text;
+		pivot = !strcmp(argv[1], "--table");
+		headlines = !strcmp(argv[1], "--headlines");
 		argv++;
 		argc--;
 	}
@@ -711,6 +762,8 @@ int main(int argc, char **argv)
 		print_text(groups, n);
 	} else if (pivot) {
 		print_table(groups, n);
+	} else if (headlines) {
+		print_headlines(groups, n);
 	} else {
 		print_header();
 		for (size_t i = 0; i < n; i++)

@@ -280,12 +280,24 @@ def decade_label(exponent):
     return f"1e{exponent}"
 
 
-def dots(results, directory, name, title, x_label, pick, reference=None, note=None, only=None):
+def dots(
+    results,
+    directory,
+    name,
+    title,
+    x_label,
+    pick,
+    reference=None,
+    note=None,
+    only=None,
+    words=("cheaper", "dearer"),
+):
     """A dot plot over all works; pick(row) gives (value, min, max) or None.
 
     only is the workload it is about, if it is about one.
 
-    reference is (name, colour) of what the line at 1 stands for.
+    reference is (name, colour) of what the line at 1 stands for; words say what is left and right
+    of it.
 
     note(work) says in words why a line has no point, or gives None: then there is no line.
     """
@@ -332,11 +344,11 @@ def dots(results, directory, name, title, x_label, pick, reference=None, note=No
         )
         style = 'font "DejaVu Sans,10" textcolor rgb "#505050"'
         decorations.append(
-            f'set label "cheaper than {name_of_one}" at graph 0, graph 1 left '
+            f'set label "{words[0]} than {name_of_one}" at graph 0, graph 1 left '
             f"offset 0, 0.6 {style}"
         )
         decorations.append(
-            f'set label "dearer than {name_of_one}" at graph 1, graph 1 right '
+            f'set label "{words[1]} than {name_of_one}" at graph 1, graph 1 right '
             f"offset 0, 0.6 {style}"
         )
     # A line between workloads, so that the eye finds each one's rows.
@@ -649,6 +661,25 @@ def relative_cost(row, key):
     return (ratio, ratio * least / median, ratio * most / median)
 
 
+def relative_exits(results):
+    """VM exits as a multiple of those under write-protected shadow tables, which are the line."""
+    strict = {
+        (row["workload"], row["params"]): number(row, "exits_per_op")
+        for row in results.rows
+        if row["engine"] == "penumbra" and row["mode"] == "shadow"
+    }
+
+    def pick(row, key):
+        base = strict.get((row["workload"], row["params"]))
+        value = number(row, "exits_per_op")
+        # Fewer than one exit in a hundred operations is the clock's interrupts, not paging.
+        if key[0] != "penumbra" or key[1] == "shadow" or value is None or not base or base < 0.01:
+            return None
+        return (value / base,) * 3
+
+    return pick
+
+
 def reference_name(results):
     """Whose ept is the line at 1: summarize prefers Penumbra's."""
     ours = any(key == ("penumbra", "ept") for key, *_ in results.series)
@@ -741,6 +772,16 @@ def main():
             relative_cost,
             reference=("EPT", "#0072B2"),
             note=no_cost(results),
+        ),
+        dots(
+            results,
+            out,
+            "headline",
+            "VM exits relative to write-protected shadow paging",
+            "VM exits per operation, as a multiple of paging_mode=shadow's",
+            relative_exits(results),
+            reference=("shadow", "#D55E00"),
+            words=("fewer", "more"),
         ),
         dots(
             results,
