@@ -614,12 +614,20 @@ def sweep(results, directory, name, workload, param):
 
 
 def dash_legend(slices, width, y, first_tag):
-    """What solid and dashed lines stand for."""
+    """What solid and dashed lines stand for: only what tells them apart."""
+    names = [name for name, _ in slices[0]]
+    differ = [i for i in range(len(names)) if len({rest[i] for rest in slices}) > 1]
+    words = {"ad": ("accessed flags clear", "accessed and dirty flags preset")}
     commands = []
-    step = 190
+    step = 300
     x = (width - step * len(slices)) / 2
     for i, rest in enumerate(slices):
-        text = " ".join(f"{name}={value}" for name, value in rest)
+        text = ", ".join(
+            words[rest[at][0]][rest[at][1] == "1"]
+            if rest[at][0] in words
+            else f"{rest[at][0]}={rest[at][1]}"
+            for at in differ
+        )
         commands.append(
             f"set arrow {first_tag + i} from screen {x / width:.5f}, screen {y:.5f} "
             f"to screen {(x + 40) / width:.5f}, screen {y:.5f} nohead linewidth 2 "
