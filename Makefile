@@ -9,6 +9,9 @@ CC     := $(if $(filter default,$(origin CC)),gcc,$(CC))
 HOST   ?=
 export B CC
 
+# Tests that run at a time: an emulated host keeps one CPU busy, and one is enough for all others.
+TEST_JOBS ?= 2
+
 .PHONY: all help setup bench test check plots load unload clean
 .DEFAULT_GOAL := help
 
@@ -56,7 +59,7 @@ plots:
 test:
 	@scripts/setup build emulated check
 	@$(MAKE) --no-print-directory all
-	@prove --timer $(TESTS)
+	@prove --timer -j $(TEST_JOBS) $(TESTS)
 
 check:
 	@scripts/setup build emulated check

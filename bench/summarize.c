@@ -544,7 +544,7 @@ static void print_text_line(const struct group *groups, size_t n, const struct g
 	else
 		printf("%11s ", "-");
 	/* Of a cost near zero a share says nothing. */
-	if (cost->known && cost->median > 0.01 * group->elapsed.median)
+	if (cost->known && cost->median > 0.03 * group->elapsed.median)
 		printf("%6.1f%% ", spread_percent(cost));
 	else
 		printf("%7s ", "-");
@@ -552,7 +552,7 @@ static void print_text_line(const struct group *groups, size_t n, const struct g
 		printf("%10.*f ", exits->median < 100 ? 3 : 0, exits->median);
 	else
 		printf("%10s ", "-");
-	if (group->vs_ept_known && cost->median > 0.01 * group->elapsed.median)
+	if (group->vs_ept_known && cost->median > 0.03 * group->elapsed.median)
 		printf("%8.*fx\n", group->vs_ept < 100 ? 2 : 0, group->vs_ept);
 	else
 		printf("%9s\n", "-");
@@ -582,20 +582,22 @@ static bool same_series(const struct record *a, const struct record *b)
 	return same(a, b, COL_engine) && same(a, b, COL_mode) && same(a, b, COL_gtt_mode);
 }
 
+/* Is this the first group with a cost of its engine and mode? */
 static bool is_first_series(const struct group *groups, size_t i)
 {
 	for (size_t j = 0; j < i; j++)
-		if (same_series(groups[j].first, groups[i].first))
+		if (groups[j].cost.known && same_series(groups[j].first, groups[i].first))
 			return false;
-	return true;
+	return groups[i].cost.known;
 }
 
+/* Is this the first group with a cost of its workload and parameters? */
 static bool is_first_work(const struct group *groups, size_t i)
 {
 	for (size_t j = 0; j < i; j++)
-		if (same_work(groups[j].first, groups[i].first))
+		if (groups[j].cost.known && same_work(groups[j].first, groups[i].first))
 			return false;
-	return true;
+	return groups[i].cost.known;
 }
 
 /* For a terminal: cost per operation, a column per engine and mode. */

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 part=all
 for model in ${MODELS:-corei7_skylake_x corei7_ivy_bridge_3770k tigerlake}; do
-	on_host "$model" --model "$model" --timeout 280 --env "MODES=${MODES:-}" -- \
+	on_host "$model" --model "$model" --timeout 600 --env "MODES=${MODES:-}" -- \
 		sh tests/guest/access.sh "part=${PART:-$part}"
 	part=fast
 done

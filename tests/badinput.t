@@ -7,7 +7,7 @@ make -s --no-print-directory "${B:-build}/tests/ioctls" || {
 	echo "Bail out! tests/host/ioctls.c does not build"
 	exit 1
 }
-on_host "bad input" --timeout 280 -- sh tests/host/badinput.sh
+on_host "bad input" --timeout 600 -- sh tests/host/badinput.sh
 on_host "no VT-x" --model ryzen --timeout 60 -- sh tests/host/novtx.sh absent
 on_host "KVM holds VT-x" --kvm ept=1 --timeout 90 -- sh tests/host/novtx.sh kvm
 

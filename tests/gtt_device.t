@@ -4,5 +4,5 @@
 cd "$(dirname "$0")/.." || exit 1
 . tests/tap.sh
 
-on_host gtt --timeout 280 -- sh tests/gtt/device.sh
+on_host gtt --timeout 600 -- sh tests/gtt/device.sh
 plan

@@ -8,12 +8,12 @@ cd "$(dirname "$0")/.." || exit 1
 out=$(mktemp -d) || exit 1
 trap 'rm -rf "$out"' EXIT
 
-on_host skylake --timeout 280 --out "$out/penumbra" -- sh tests/host/suite.sh
-on_host "KVM on skylake" --timeout 200 --kvm ept=1 --env ENGINE=kvm --out "$out/kvm" -- \
+on_host skylake --timeout 600 --out "$out/penumbra" -- sh tests/host/suite.sh
+on_host "KVM on skylake" --timeout 500 --kvm ept=1 --env ENGINE=kvm --out "$out/kvm" -- \
 	sh tests/host/suite.sh
 # An old CPU: no accessed/dirty flags in EPT, no monitor trap flag; and one that has the latter.
 for model in corei7_ivy_bridge_3770k tigerlake; do
-	on_host $model --model $model --timeout 200 -- \
+	on_host $model --model $model --timeout 500 -- \
 		sh tests/host/suite.sh selftest "pt_update share=50" fork_cow "ctx_switch procs=4" protect mix
 done
 
