@@ -12,6 +12,15 @@
 
 /* The tracing macros' own layout. */
 /* clang-format off */
+/* For readers of the raw trace. */
+TRACE_DEFINE_ENUM(NEXT_ENTER);
+TRACE_DEFINE_ENUM(NEXT_BREAK);
+TRACE_DEFINE_ENUM(NEXT_PIN);
+TRACE_DEFINE_ENUM(NEXT_REFILL);
+TRACE_DEFINE_ENUM(NEXT_AGAIN);
+TRACE_DEFINE_ENUM(NEXT_USER);
+TRACE_DEFINE_ENUM(NEXT_NO_CPU);
+
 TRACE_EVENT(penumbra_exit,
 	TP_PROTO(unsigned int vm, unsigned int reason, u64 qualification, u64 rip,
 		 unsigned int kind, unsigned int next, u64 ticks),
@@ -37,8 +46,10 @@ TRACE_EVENT(penumbra_exit,
 	TP_printk("vm=%u reason=%u qualification=%llx rip=%llx kind=%u verdict=%s ticks=%llu",
 		  __entry->vm, __entry->reason, __entry->qualification, __entry->rip,
 		  __entry->kind,
-		  __print_symbolic(__entry->next, { 0, "enter" }, { 1, "break" }, { 2, "pin" },
-				   { 3, "refill" }, { 4, "user" }, { 5, "no-cpu" }),
+		  __print_symbolic(__entry->next, { NEXT_ENTER, "enter" },
+				   { NEXT_BREAK, "break" }, { NEXT_PIN, "pin" },
+				   { NEXT_REFILL, "refill" }, { NEXT_AGAIN, "again" },
+				   { NEXT_USER, "user" }, { NEXT_NO_CPU, "no-cpu" }),
 		  __entry->ticks)
 );
 /* clang-format on */
