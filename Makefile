@@ -30,7 +30,9 @@ help:
 #:                    REPS=5             repetitions            (default: of the matrix)
 #:                    HOST=metal         this machine's VT-x    (default: where usable)
 #:                    HOST=emulated      the emulated VT-x host (default elsewhere)
+#:                    ENGINES="penumbra kvm native"   KVM and the bare machine beside it
 #: others:
+#:   make cost      ticks per operation, engines and modes side by side
 #:   make plots     draw again from CSV (RESULTS=results/DIR, default results/latest)
 #:   make check     style and static checks: W=1, sparse, kernel-doc, shellcheck, sanitizers
 #:   make load      load the module on this machine (root; VT-x)

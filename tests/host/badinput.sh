@@ -84,8 +84,10 @@ for m in $(modes); do
 	[ -n "$free_before" ] || free_before=$free
 	check "$m: pins given back" [ "$(pins)" = 0 ]
 done
-check "less than 4 MiB less memory free than after the first mode: $free_before, now $free KiB" \
-	[ "$free" -gt $((free_before - 4096)) ]
+# The page allocator keeps some freed pages per CPU. What a VM leaked would be more: a greedy guest
+# has about 100 MiB of shadow pages.
+check "less than 64 MiB less memory free than after the first mode: $free_before, now $free KiB" \
+	[ "$free" -gt $((free_before - 65536)) ]
 
 echo "# greedy guests under a small budget"
 set_parameter shadow_budget 32
