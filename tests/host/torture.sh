@@ -6,6 +6,7 @@
 . tests/host/tap.sh
 
 FLIPS=${FLIPS:-1000}
+SEED=${SEED:-1}
 load paging_mode=shadow
 all=$(modes)
 count=$(echo "$all" | wc -w)
@@ -43,7 +44,7 @@ while [ "$total" -lt "$FLIPS" ] && [ "$round" -lt 12 ]; do
 				fail "$w: undisturbed"
 			checksums /tmp/still >"/tmp/sum.$(echo "$w" | tr -c 'a-z0-9\n' _)"
 		fi
-		flip $((round * 7919 + total)) &
+		flip $((SEED * 104729 + round * 7919 + total)) &
 		flipper=$!
 		run --kernel build/suite.elf --mem 64 --timeout 100 --append "workload=$w reps=2" --stats \
 			>/tmp/out 2>&1
