@@ -134,7 +134,7 @@ struct paging_config {
 struct shared_roots {
 	struct {
 		u64 cr3;  /* the guest's value, bit 63 clear; 0: the slot is empty */
-		u64 load; /* what to load for it */
+		u64 load; /* what to load for it; 0: withdrawn meanwhile, load your own */
 	} slot[ROOT_TARGETS];
 };
 

@@ -56,7 +56,8 @@ while [ "$total" -lt "$FLIPS" ] && [ "$round" -lt 12 ]; do
 		checksums /tmp/out >/tmp/sum
 		if [ $status != 0 ] || ! cmp -s /tmp/sum "/tmp/sum.$(echo "$w" | tr -c 'a-z0-9\n' _)"; then
 			fail "$w: round $round, $n flips, status $status"
-			tail -n 6 /tmp/out | sed 's/^/# /'
+			grep -a runner: /tmp/out | sed 's/^/# /'
+			dmesg | grep penumbra: | tail -n 2 | sed 's/^/# /'
 		fi
 	done
 	echo "# round $round: $total flips"

@@ -65,8 +65,13 @@ void tlb_load(struct mm *mm, bool flush)
 	counts.cr3++;
 	for (u32 i = 0; shared_roots && !flush && i < GUEST_ROOTS; i++) {
 		if (shared_roots[i].cr3 == cr3) {
-			value = shared_roots[i].load;
-			counts.cr3_direct++;
+			u64 load = *(volatile u64 *)&shared_roots[i].load;
+
+			/* 0: withdrawn between the two reads. */
+			if (load) {
+				value = load;
+				counts.cr3_direct++;
+			}
 			break;
 		}
 	}
