@@ -58,8 +58,9 @@
  * RBX (0: opt out); 0 in RAX means that the hypervisor keeps the page up to date from now on. It
  * holds GUEST_ROOTS pairs: a CR3 value of the guest without bit 63, or 0, and the value to load
  * instead so that the MOV needs no exit. All of it may be withdrawn at any moment, also between the
- * reads of the two: then the second is 0, and the guest loads its own value. The guest promises to flush what it changes by INVLPG,
- * INVPCID or a load of its own CR3 value, and to count on no flush from a value found here.
+ * reads of the two: then the second is 0, and the guest loads its own value. The guest promises to
+ * flush what it changes by INVLPG, INVPCID or a load of its own CR3 value, and to count on no flush
+ * from a value found here.
  */
 #define GUEST_HC_SHARE_ROOTS 0x70656e01
 #define GUEST_ROOTS	     4
