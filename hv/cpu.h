@@ -124,7 +124,8 @@ bool cpu_let_interrupts(struct vcpu *v);
 void cpu_take_nmi(void);
 void cpu_take_machine_check(void);
 void cpu_flush(struct vcpu *v);
-unsigned int cpu_enter(struct vcpu *v); /* returns enum exit_kind */
+void cpu_rearm(struct vcpu *v);
+unsigned int cpu_run(struct vcpu *v, unsigned int *kind); /* returns enum next */
 
 /* The exit, in plain data. */
 void cpu_exit_fault(struct vcpu *v, unsigned int kind, struct paging_fault *f);
@@ -140,7 +141,7 @@ const char *cpu_reason_name(unsigned int reason);
 
 /* Guest state. */
 u64 cpu_rip(struct vcpu *v);
-void cpu_skip(struct vcpu *v);
+unsigned int cpu_skip(struct vcpu *v);
 bool cpu_in_long_mode(struct vcpu *v);
 u64 cpu_gpr(struct vcpu *v, unsigned int reg);
 unsigned int cpu_cpl(struct vcpu *v);

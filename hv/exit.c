@@ -18,6 +18,7 @@
 #include "cpu.h"
 #include "gtt_dev.h"
 #include "penumbra.h"
+#include "trace.h"
 #include "mmu/walk.h"
 
 static struct counters *counters_of(struct vcpu *v)
@@ -107,8 +108,7 @@ static enum next deliver_pf(struct vcpu *v, gva_t gva, u32 code)
 
 static enum next skip(struct vcpu *v)
 {
-	cpu_skip(v);
-	return NEXT_ENTER;
+	return cpu_skip(v);
 }
 
 /* ---- what paging asks for ---- */
@@ -134,13 +134,8 @@ static enum next common_verdict(struct vcpu *v, enum verdict verdict,
 	}
 }
 
-/**
- * exit_prepare() - make the paging ready for the vCPU's registers
- * @v: the vCPU, inside a burst
- *
- * Return: NEXT_ENTER when it is.
- */
-enum next exit_prepare(struct vcpu *v)
+/* Make the paging ready for the vCPU's registers. */
+static noinline enum next prepare(struct vcpu *v)
 {
 	struct paging_vcpu *pv = &v->pv;
 	struct paging_result res = {};
@@ -151,6 +146,30 @@ enum next exit_prepare(struct vcpu *v)
 	if (verdict == VERDICT_RETRY)
 		cpu_update_root(v);
 	return common_verdict(v, verdict, &res);
+}
+
+/**
+ * exit_settle() - do what is owed before the next VM entry
+ * @v: the vCPU, inside a burst
+ *
+ * Return: NEXT_ENTER when nothing is owed any more.
+ */
+enum next exit_settle(struct vcpu *v)
+{
+	struct paging_vcpu *pv = &v->pv;
+	enum next next;
+
+	if (unlikely(pv->unready)) {
+		next = prepare(v);
+		if (next != NEXT_ENTER)
+			return next;
+	}
+	if ((pv->flush & ~FLUSH_ADDR) || pv->flush_gen != pv->pg->flush_gen)
+		pv->pg->ops->enter(pv);
+	cpu_flush(v);
+	if (unlikely(pv->rearm))
+		cpu_rearm(v);
+	return NEXT_ENTER;
 }
 
 /* ---- device memory ---- */
@@ -749,7 +768,7 @@ static enum next exit_unknown(struct vcpu *v)
 }
 
 /* No holes: a kind without a handler does not compile into a crash. */
-const exit_handler exit_table[EXIT_KINDS] = {
+static const exit_handler exit_table[EXIT_KINDS] = {
 	[EXIT_UNKNOWN] = exit_unknown,
 	[EXIT_PF] = exit_pf,
 	[EXIT_NESTED] = exit_nested,
@@ -776,3 +795,29 @@ const exit_handler exit_table[EXIT_KINDS] = {
 	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
 	[EXIT_ENTRY_FAILED] = exit_entry_failed,
 };
+
+static noinline enum next trace_exit(struct vcpu *v, unsigned int kind)
+{
+	u64 begin = rdtsc(), rip = cpu_rip(v), cr2;
+	enum next next = exit_table[kind](v);
+
+	cr2 = native_read_cr2(); /* what listens may fault */
+	trace_penumbra_exit(v->vm->id, v->hw.reason, cpu_exit_qualification(v), rip, kind, next,
+			    rdtsc() - begin);
+	native_write_cr2(cr2);
+	return next;
+}
+
+/**
+ * exit_handle() - what to do about an exit
+ * @v: the vCPU, inside a burst
+ * @kind: enum exit_kind
+ *
+ * Return: what the run loop does next.
+ */
+enum next exit_handle(struct vcpu *v, unsigned int kind)
+{
+	if (trace_penumbra_exit_enabled())
+		return trace_exit(v, kind);
+	return exit_table[kind](v);
+}

@@ -93,6 +93,7 @@ struct vcpu {
 	bool long_mode; /* KVM_SET_SREGS has put it where it can run */
 	bool has_run;
 	bool stopped; /* the VM cannot go on */
+	bool mitigations;
 
 	u64 cr4_allowed; /* bits the guest may set, by its CPUID */
 	u32 nr_cpuid;
@@ -120,6 +121,7 @@ struct parameters {
 	bool vpid;
 	bool prefault;
 	bool mtf;
+	bool mitigations;
 	unsigned int hybrid_threshold;
 	unsigned int hybrid_quiet;
 };
@@ -187,8 +189,8 @@ u64 cpuid_cr4_allowed(struct vcpu *v);
 
 /* exit.c */
 typedef enum next (*exit_handler)(struct vcpu *v);
-extern const exit_handler exit_table[];
-enum next exit_prepare(struct vcpu *v);
+enum next exit_settle(struct vcpu *v);
+enum next exit_handle(struct vcpu *v, unsigned int kind);
 enum next exit_stop(struct vcpu *v, u32 suberror, const char *why, u64 detail);
 void exit_complete(struct vcpu *v);
 

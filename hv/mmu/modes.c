@@ -67,7 +67,7 @@ static int stopped_vcpu_init(struct paging_vcpu *pv)
 
 static void stopped_vcpu(struct paging_vcpu *pv)
 {
-	pv->ready = false;
+	pv->unready = true;
 }
 
 static enum verdict stopped_prepare(struct paging_vcpu *pv, struct paging_result *res)
@@ -209,7 +209,7 @@ int paging_keep_share_roots(struct paging_vcpu *pv, gpa_t gpa)
 	pv->share = pv->withdrawn = (struct shared_roots){};
 	pv->share_gpa = gpa;
 	pv->share_on = gpa;
-	pv->share_gen++;
+	pv->rearm = true;
 	return 0;
 }
 

@@ -217,14 +217,14 @@ static void nested_vm_free(struct paging *pg)
 
 static int nested_vcpu_init(struct paging_vcpu *pv)
 {
-	pv->ready = false;
+	pv->unready = true;
 	return 0;
 }
 
 static void nested_vcpu_free(struct paging_vcpu *pv)
 {
 	pv->eptp = 0;
-	pv->ready = false;
+	pv->unready = true;
 }
 
 static enum verdict nested_prepare(struct paging_vcpu *pv, struct paging_result *res)
@@ -241,7 +241,7 @@ static enum verdict nested_prepare(struct paging_vcpu *pv, struct paging_result 
 	}
 	pv->eptp = virt_to_phys(n->root) | EPTP_BASE | (pg->cfg.ept_ad ? EPTP_AD : 0);
 	pv->hw_cr3 = pv->cr3;
-	pv->ready = true;
+	pv->unready = false;
 	return VERDICT_RETRY;
 }
 

@@ -157,22 +157,33 @@ struct paging_vcpu {
 	/* The guest's view of its control registers; kept up to date by the vCPU code. */
 	u64 cr0, cr3, cr4, efer;
 	/* What to enter with; made by prepare, used by the vendor code. */
-	u64 hw_cr3;	/* value for the guest CR3 field, PCID included */
-	u64 eptp;	/* 0 where the mode has no second-level tables */
-	bool ready;	/* the two above hold for the registers above */
-	bool window;	/* a table store is being let through: call leave at the next exit */
-	bool step;	/* ask for a VM exit after one instruction (cfg.mtf) */
-	u64 window_rip; /* of the instruction that is being let through */
-	/* Flushes owed. */
-	u32 flush;	 /* FLUSH_* */
+	u64 hw_cr3; /* value for the guest CR3 field, PCID included */
+	u64 eptp;   /* 0 where the mode has no second-level tables */
+	/* What has to be done before the next VM entry, as one word: an entry looks once. */
+	union {
+		struct {
+			u32 flush;    /* FLUSH_* */
+			bool unready; /* hw_cr3 and eptp are not those of the registers: prepare */
+			bool rearm;   /* step, share or share_on has changed: vendor code looks */
+		};
+		u64 owed;
+	};
 	u32 flush_gen;	 /* paging.flush_gen as of the last entry */
 	gva_t flush_gva; /* for FLUSH_ADDR */
+	/* What has to be looked at after the next VM exit, likewise. */
+	union {
+		struct {
+			bool window;   /* a table store is being let through: leave */
+			bool share_on; /* share holds: hardware may take its values as targets */
+		};
+		u16 watched;
+	};
+	bool step;	/* ask for a VM exit after one instruction (cfg.mtf) */
+	u64 window_rip; /* of the instruction that is being let through */
 	/* The base-address buffer; gpa 0: the guest has not opted in. */
 	gpa_t share_gpa;
 	struct shared_roots share;     /* what the page says, most recently used first */
 	struct shared_roots withdrawn; /* what it said before: the guest may have just read it */
-	u32 share_gen;		       /* grows when share or share_on changes */
-	bool share_on;		       /* share holds: hardware may take its values as targets */
 	void *state;		       /* of the mode */
 };
 
@@ -193,7 +204,7 @@ enum invpcid_type {
  * @vm_free: give back everything, pool pages into the pool; leaves no table in use
  * @vcpu_init: make a vCPU ready for this mode (paging_vcpu.pg is set); may sleep
  * @vcpu_free: the opposite
- * @prepare: make hw_cr3 / eptp for the vCPU's registers (called while !ready)
+ * @prepare: make hw_cr3 / eptp for the vCPU's registers (called while unready)
  * @fault: a #PF (TRAP_PF) or a second-level violation (TRAP_NESTED)
  * @load_cr3: MOV to CR3 with @value (bit 63: keep this PCID's TLB entries). Only called with a
  *	value that the guest may load. VERDICT_RETRY: cr3 is loaded

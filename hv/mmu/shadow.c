@@ -1052,7 +1052,7 @@ enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 	u64 host;
 
 	/* The root lost its memory while the caller slept: fault again with a new one. */
-	if (unlikely(!pv->ready))
+	if (unlikely(pv->unready))
 		return VERDICT_RETRY;
 	v = reserve(sh, MAKE_MAX);
 	if (v != VERDICT_RETRY)
@@ -1109,7 +1109,7 @@ static void drop_root(struct paging_vcpu *pv)
 	if (sv->root)
 		sp_at(shadow_of(pv->pg), sv->root)->in_use--;
 	sv->root = 0;
-	pv->ready = false;
+	pv->unready = true;
 }
 
 /* Take the shadow of the table that @cr3 names as root. */
@@ -1147,7 +1147,7 @@ static enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_res
 	vcpu_of(pv)->root = sp->id;
 	vcpu_of(pv)->pcid_root[pv->cr4 & PG_CR4_PCIDE ? cr3 & 0xfff : 0] = gfn;
 	pv->hw_cr3 = virt_to_phys(sp->spt) | (pv->cr4 & PG_CR4_PCIDE ? cr3 & 0xfff : 0);
-	pv->ready = true;
+	pv->unready = false;
 	return VERDICT_RETRY;
 }
 
@@ -1278,7 +1278,7 @@ void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)
 	sv->window[sv->nr_windows++] = gfn;
 	pv->window = true;
 	pv->share_on = false; /* until it closes, each MOV to CR3 must be seen */
-	pv->share_gen++;
+	pv->rearm = true;
 	pv->window_rip = rip;
 	pv->step = pv->pg->cfg.mtf;
 	count(pv->pg->count, stepped_stores);
@@ -1313,7 +1313,7 @@ void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault)
 		close_window(shadow_of(pv->pg), sv->window[--sv->nr_windows]);
 	pv->window = false;
 	pv->share_on = pv->share_gpa;
-	pv->share_gen++;
+	pv->rearm = true;
 	pv->step = false;
 }
 
@@ -1420,7 +1420,7 @@ int shadow_vcpu_init(struct paging_vcpu *pv)
 	sh->vcpus = sv;
 	pv->state = sv;
 	pv->eptp = 0;
-	pv->ready = false;
+	pv->unready = true;
 	pv->flush |= FLUSH_CONTEXT;
 	return 0;
 }

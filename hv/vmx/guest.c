@@ -43,8 +43,10 @@ static inline bool something_hangs_on(u64 rflags)
 /**
  * cpu_skip() - go to the next instruction; the one that exited has been carried out
  * @v: the vCPU, loaded
+ *
+ * Return: NEXT_ENTER, so that a handler can end with it.
  */
-void cpu_skip(struct vcpu *v)
+unsigned int cpu_skip(struct vcpu *v)
 {
 	/* VMREAD clears the upper half by itself. */
 	unsigned long length = vmcs_read_raw(vmcs_field(VM_EXIT_INSTRUCTION_LEN, VMCS_WIDTH_32));
@@ -52,6 +54,7 @@ void cpu_skip(struct vcpu *v)
 	vmcs_write_sure(GUEST_RIP, vmcs_readl(GUEST_RIP) + length);
 	if (unlikely(something_hangs_on(vmcs_readl(GUEST_RFLAGS))))
 		end_instruction();
+	return NEXT_ENTER;
 }
 
 bool cpu_in_long_mode(struct vcpu *v)

@@ -111,6 +111,7 @@ static void set_mode_controls(struct vcpu *v)
 		exceptions |= BIT(X86_TRAP_PF);
 	v->hw.primary = primary_controls(v);
 	v->hw.stepping = false;
+	v->pv.rearm = true;
 	vmcs_write32(CPU_BASED_VM_EXEC_CONTROL, v->hw.primary);
 	if (v->hw.primary & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
 		vmcs_write32(SECONDARY_VM_EXEC_CONTROL, secondary_controls(v));
@@ -175,7 +176,7 @@ void cpu_vcpu_setup(struct vcpu *v)
 	vmcs_write16(HOST_FS_SELECTOR, 0);
 	vmcs_write16(HOST_GS_SELECTOR, 0);
 	vmcs_write16(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
-	vmcs_writel(HOST_RIP, (unsigned long)vmx_exit_point);
+	vmx_mitigate_vcpu(v);
 	rdmsrl(MSR_EFER, value);
 	vmcs_write64(HOST_IA32_EFER, value);
 }
@@ -220,6 +221,7 @@ bool cpu_load(struct vcpu *v)
 	}
 	vmptrld(v->hw.vmcs);
 	c->current_vcpu = v;
+	vmx_mitigate_switch(v);
 	if (v->hw.flushed_cpu != cpu) {
 		/* What it left in this CPU's TLB on an earlier visit may be stale by now. */
 		v->hw.flushed_cpu = cpu;
@@ -237,6 +239,7 @@ bool cpu_load(struct vcpu *v)
  */
 int cpu_vcpu_init(struct vcpu *v)
 {
+	v->hw.how = VMX_ENTER_LAUNCH;
 	v->hw.cpu = -1;
 	v->hw.flushed_cpu = -1;
 	v->hw.host_cpu = -1;
@@ -391,6 +394,7 @@ void cpu_burst_begin(struct vcpu *v)
 	if (unlikely(vmcs_readl(GUEST_DR7) & DR_GLOBAL_ENABLE_MASK) ||
 	    unlikely(vmcs_readl(GUEST_DR7) & DR_LOCAL_ENABLE_MASK))
 		load_guest_debug_registers(v);
+	vmx_mitigate_burst(v);
 	native_write_cr2(v->cr2);
 }
 
@@ -410,6 +414,7 @@ void cpu_burst_end(struct vcpu *v)
 		update_debugctlmsr(v->hw.host_debugctl);
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
+	vmx_mitigate_burst_end(v);
 }
 
 /**

@@ -7,19 +7,24 @@
 
 #include <linux/list.h>
 #include <linux/types.h>
+#include <asm/vmx.h>
 
 struct vcpu;
 
-/* Part of struct vcpu. entry.S reads the first two by generated offsets. */
+/* How to enter: vmx_vcpu.how. */
+#define VMX_ENTER_LAUNCH 1 /* VMLAUNCH rather than VMRESUME */
+#define VMX_ENTER_VERW	 2 /* clear the CPU's buffers first */
+
+/* Part of struct vcpu. entry.S reads the first three by generated offsets. */
 struct vmx_vcpu {
-	u64 host_rsp;  /* what the HOST_RSP field holds */
-	u8 launched;   /* VMRESUME rather than VMLAUNCH */
-	bool stepping; /* the monitor trap flag is on */
+	u64 host_rsp;	    /* what the HOST_RSP field holds */
+	u32 host_spec_ctrl; /* the host's IA32_SPEC_CTRL, where each exit has to write it again */
+	u32 how;	    /* VMX_ENTER_*; nearly always 0 */
+	bool stepping;	    /* the monitor trap flag is on */
 	bool nested;
 	u16 vpid;	 /* 0: none */
 	u32 reason;	 /* of the last exit */
 	u32 primary;	 /* the primary controls as last written */
-	u32 share_gen;	 /* paging_vcpu.share_gen that the CR3-target values are of */
 	u32 entry_error; /* VM-instruction error, where the entry failed */
 
 	void *vmcs;
@@ -45,7 +50,8 @@ struct vmx_config {
 	u32 slice; /* guest time until the preemption timer ends it, in its ticks; 0: no timer */
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	bool invept_context;
-	bool invvpid_address, invvpid_context;
+	bool invvpid_address;
+	u32 invvpid_context_type; /* the narrowest that drops a VPID's entries */
 	u8 cr3_targets;	      /* CR3-target values there are: SDM vol. 3, A.6 */
 	bool wants_cr3_exits; /* the CPU cannot leave MOV CR3 alone */
 };
@@ -65,11 +71,33 @@ extern void *vmx_msr_bitmap;
 u16 vmx_vpid_get(void);
 void vmx_vpid_put(u16 vpid);
 void vmx_invept(u64 eptp);
-void vmx_invvpid(u16 vpid, bool one_address, u64 gva);
 void vmx_clear_here(struct vcpu *v);
+void vmx_forget_launch(struct vcpu *v);
 
-/* entry.S */
-int vmx_enter(struct vcpu *v);
-extern const char vmx_exit_point[];
+/**
+ * vmx_invvpid() - drop what is cached under VPIDs
+ * @vpid: the VPID; 0 where @type means all of them
+ * @type: VMX_VPID_EXTENT_*, one that this CPU has
+ * @gva: a canonical address, for one address: then in every PCID
+ */
+static __always_inline void vmx_invvpid(u16 vpid, unsigned long type, u64 gva)
+{
+	struct {
+		u64 vpid, gva;
+	} op = { vpid, gva };
+
+	asm volatile("invvpid %0, %1" : : "m"(op), "r"(type) : "cc", "memory");
+}
+
+/* mitigate.c */
+void vmx_mitigate_probe(void);
+void vmx_mitigate_vcpu(struct vcpu *v);
+void vmx_mitigate_switch(struct vcpu *v);
+void vmx_mitigate_burst(struct vcpu *v);
+void vmx_mitigate_burst_end(struct vcpu *v);
+
+/* entry.S: not for C to call, see enter() in exits.c. */
+void vmx_enter(void);
+extern const char vmx_exit_guarded[], vmx_exit_plain[];
 
 #endif
