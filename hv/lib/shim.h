@@ -58,6 +58,7 @@ typedef int64_t s64;
 #define likely(x)	  __builtin_expect(!!(x), 1)
 #define hweight64(x)	  __builtin_popcountll(x)
 #define unlikely(x)	  __builtin_expect(!!(x), 0)
+#define noinline	  __attribute__((noinline))
 #define READ_ONCE(x)	  (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)  (*(volatile __typeof__(x) *)&(x) = (v))
 #define static_assert _Static_assert

@@ -61,35 +61,6 @@ static bool entry_set(u64 *entry, u64 *seen, u64 bits)
 	return true;
 }
 
-/* Rights, SDM vol. 3, 4.6. */
-static bool access_allowed(const struct paging_vcpu *pv, const struct walk_for *f,
-			   unsigned int access)
-{
-	if (f->code & PF_U) {
-		if (!(access & ACC_U))
-			return false;
-		if ((f->code & PF_W) && !(access & ACC_W))
-			return false;
-		return !(f->code & PF_I) || (access & ACC_X);
-	}
-	if (f->code & PF_I)
-		return (access & ACC_X) && !((access & ACC_U) && (pv->cr4 & PG_CR4_SMEP));
-	/* An access that the CPU makes by itself while CPL is 3 ignores AC. */
-	if ((access & ACC_U) && (pv->cr4 & PG_CR4_SMAP) && !(f->ac && f->cpl != 3))
-		return false;
-	return !(f->code & PF_W) || (access & ACC_W) || !(pv->cr0 & PG_CR0_WP);
-}
-
-static enum verdict walk_fault(const struct paging_vcpu *pv, const struct walk_for *f, u32 why,
-			       struct paging_result *res)
-{
-	res->code = (f->code & (PF_W | PF_U)) | why;
-	/* The I/D flag exists only where fetches can be refused: SDM vol. 3, 4.7. */
-	if ((f->code & PF_I) && ((pv->cr4 & PG_CR4_SMEP) || (pv->efer & PG_EFER_NXE)))
-		res->code |= PF_I;
-	return VERDICT_REFLECT;
-}
-
 enum verdict walk_guest(struct paging_vcpu *pv, const struct walk_for *f, struct walk *w,
 			struct paging_result *res)
 {
