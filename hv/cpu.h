@@ -147,6 +147,7 @@ u64 cpu_gpr(struct vcpu *v, unsigned int reg);
 unsigned int cpu_cpl(struct vcpu *v);
 void cpu_set_gpr(struct vcpu *v, unsigned int reg, u64 value);
 void cpu_fill_regs(struct vcpu *v);
+void cpu_fill_fault_regs(struct vcpu *v, const struct paging_fault *f);
 void cpu_use_regs(struct vcpu *v);
 void cpu_sync_crs(struct vcpu *v);
 void cpu_update_crs(struct vcpu *v);

@@ -236,7 +236,7 @@ static enum next write_to_table(struct vcpu *v, const struct paging_fault *f, gp
 {
 	struct paging_vcpu *pv = &v->pv;
 
-	cpu_fill_regs(v);
+	cpu_fill_fault_regs(v, f);
 	/* Met while an event was being delivered, it was the CPU's store to the stack. */
 	if (!v->event && emulate_store(pv, &v->regs, f->gva, gpa) == EMU_DONE)
 		cpu_use_regs(v);

@@ -22,6 +22,12 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
+/* Eight bytes, however aligned, in one load. */
+static inline u64 shim_load64(const void *p)
+{
+	return READ_ONCE(*(const u64 *)p);
+}
+
 /* Sleeps; zeroed; charged to the calling process's memory cgroup. */
 static inline void *shim_zalloc(size_t bytes)
 {
@@ -69,6 +75,14 @@ typedef int64_t s64;
 
 #define min_t(t, a, b) ((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define max_t(t, a, b) ((t)(a) > (t)(b) ? (t)(a) : (t)(b))
+
+static inline u64 shim_load64(const void *p)
+{
+	u64 value;
+
+	memcpy(&value, p, sizeof(value));
+	return value;
+}
 
 static inline u64 shim_cmpxchg64(u64 *p, u64 old, u64 new)
 {

@@ -119,6 +119,7 @@ static const struct paging_ops paging_stopped = {
 	.set_mode = stopped_vcpu,
 	.invlpg = paging_never_invlpg,
 	.invpcid = paging_never_invpcid,
+	.code = paging_no_code,
 	.pt_write = paging_ignore_pt_write,
 	.open_window = paging_never_open_window,
 	.leave = paging_never_leave,
@@ -238,4 +239,11 @@ void paging_ignore_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
 	(void)pv;
 	(void)gpa;
 	(void)len;
+}
+
+const u8 *paging_no_code(struct paging_vcpu *pv, gva_t rip)
+{
+	(void)pv;
+	(void)rip;
+	return NULL;
 }

@@ -476,6 +476,7 @@ const struct paging_ops paging_nested = {
 	.set_mode = nested_set_mode,
 	.invlpg = paging_never_invlpg,
 	.invpcid = paging_never_invpcid,
+	.code = paging_no_code,
 	.pt_write = paging_ignore_pt_write,
 	.open_window = paging_never_open_window,
 	.leave = paging_never_leave,

@@ -18,6 +18,7 @@
 
 #include "gmem.h"
 #include "../lib/counters.h"
+#include "../lib/insn.h"
 
 /* Events a mode wants to see; the vendor code turns them into control bits. */
 #define TRAP_CR3    1u	/* MOV to and from CR3 */
@@ -65,6 +66,7 @@ struct paging_fault {
 	bool has_gva;
 	bool in_walk; /* nested: while the CPU read the guest's own tables, not at the access */
 	u64 rip;      /* of the instruction */
+	u64 rflags;   /* at it */
 };
 
 /* Zeroed pages for shadow and nested tables; filled by the surroundings. */
@@ -140,6 +142,14 @@ struct shared_roots {
 
 struct paging_ops;
 
+/* What the decoder said of some bytes; they say it again. One that never matches is all zero. */
+#define DECODED_KEPT 8u
+
+struct decoded {
+	u64 word[2]; /* the first 15 bytes */
+	struct insn insn;
+};
+
 /* One VM's translation. */
 struct paging {
 	const struct paging_ops *ops;
@@ -184,7 +194,8 @@ struct paging_vcpu {
 	gpa_t share_gpa;
 	struct shared_roots share;     /* what the page says, most recently used first */
 	struct shared_roots withdrawn; /* what it said before: the guest may have just read it */
-	void *state;		       /* of the mode */
+	struct decoded decoded[DECODED_KEPT]; /* of emulate_store() */
+	void *state;			      /* of the mode */
 };
 
 /* INVPCID types, Intel SDM vol. 2, INVPCID. */
@@ -211,6 +222,8 @@ enum invpcid_type {
  * @set_mode: cr0, cr4 or efer have a new value; everything cached is flushed
  * @invlpg: the guest executed INVLPG
  * @invpcid: the guest executed INVPCID with checked operands
+ * @code: the instruction bytes at @rip as hardware's tables lead to them, to the end of their page;
+ *	NULL where that is not known
  * @pt_write: @len bytes at @gpa were written by an emulated store (or by the host)
  * @open_window: let the instruction at @rip write to @gfn once, undecoded
  * @leave: first thing after a VM exit while paging_vcpu.window is set; @fault is the fault that
@@ -240,6 +253,7 @@ struct paging_ops {
 	void (*set_mode)(struct paging_vcpu *pv);
 	void (*invlpg)(struct paging_vcpu *pv, gva_t gva);
 	void (*invpcid)(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva);
+	const u8 *(*code)(struct paging_vcpu *pv, gva_t rip);
 	void (*pt_write)(struct paging_vcpu *pv, gpa_t gpa, unsigned int len);
 	void (*open_window)(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
 	void (*leave)(struct paging_vcpu *pv, const struct paging_fault *fault);

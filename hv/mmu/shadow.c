@@ -97,7 +97,7 @@ static unsigned int next_live(const struct shadow_page *sp, unsigned int i)
 
 #define for_each_present(sp, i) for (i = next_live(sp, 0); i < 512; i = next_live(sp, i + 1))
 
-static void list_insert(struct shadow *sh, u32 *head, u32 id)
+static inline void list_insert(struct shadow *sh, u32 *head, u32 id)
 {
 	struct spte_link *link = entry_link(sh, id);
 
@@ -108,7 +108,7 @@ static void list_insert(struct shadow *sh, u32 *head, u32 id)
 	*head = id;
 }
 
-static void list_remove(struct shadow *sh, u32 *head, u32 id)
+static inline void list_remove(struct shadow *sh, u32 *head, u32 id)
 {
 	struct spte_link *link = entry_link(sh, id);
 
@@ -323,7 +323,7 @@ static void watch_also(struct shadow *sh, const struct gfn_info *info, const u64
  * An entry through which the guest could write to a table goes away, and with it the mark that says
  * whether it did. Hardware may go on using it: hence the flush.
  */
-static void keep_mark(struct shadow *sh, struct gfn_info *info, u64 spte)
+static inline void keep_mark(struct shadow *sh, struct gfn_info *info, u64 spte)
 {
 	u16 number;
 
@@ -345,13 +345,17 @@ static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int 
 	int level = sp->role.level;
 	u32 id = entry_id(sp, i);
 
-	if (spte_is_leaf(sp->spt[i], level)) {
-		gfn_t gfn = leaf_gfn(sp, i);
+	if (likely(level == 1)) {
+		gfn_t gfn = sp->table ? (sp->gpte[i] & PTE_FRAME) >> 12 : sp->gfn + i;
 		struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
+		struct gfn_info *info = &slot->info[0][gfn - slot->base];
 
-		list_remove(sh, &gmem_info(slot, gfn, level)->rmap, id);
-		if (level == 1)
-			keep_mark(sh, gmem_info(slot, gfn, 1), sp->spt[i]);
+		list_remove(sh, &info->rmap, id);
+		keep_mark(sh, info, sp->spt[i]);
+	} else if (spte_is_leaf(sp->spt[i], level)) {
+		gfn_t gfn = leaf_gfn(sp, i);
+
+		list_remove(sh, &gmem_info(gmem_slot(sh->pg->mem, gfn), gfn, level)->rmap, id);
 	} else {
 		struct shadow_page *child = child_of(sh, sp, i);
 
@@ -691,7 +695,7 @@ static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_rol
  * for ever. Gone: pages that hardware cannot reach; roots that are written but not loaded;
  * tables that are written again and again while the accessed flags above them stay clear.
  */
-static bool still_table(struct shadow *sh, struct gfn_info *info)
+static noinline bool table_in_doubt(struct shadow *sh, struct gfn_info *info)
 {
 	bool used = false;
 	u32 id, next;
@@ -700,7 +704,6 @@ static bool still_table(struct shadow *sh, struct gfn_info *info)
 		struct shadow_page *sp = sp_at(sh, id);
 		u32 parent;
 
-		sp->writes++;
 		if (sp->in_use)
 			used = true;
 		else if (sp->role.level == PT_ROOT_LEVEL)
@@ -723,6 +726,18 @@ static bool still_table(struct shadow *sh, struct gfn_info *info)
 	}
 	count(sh->pg->count, tables_unshadowed);
 	return false;
+}
+
+static inline bool still_table(struct shadow *sh, struct gfn_info *info)
+{
+	struct shadow_page *sp = sp_at(sh, info->tables);
+	u32 id;
+
+	if (likely(!sp->next_table && sp->parents && ++sp->writes < UNSHADOW_WRITES))
+		return true;
+	for_each_table(sh, info, id)
+		sp_at(sh, id)->writes++;
+	return table_in_doubt(sh, info);
 }
 
 /* ---- 3. one entry ---- */
@@ -821,12 +836,13 @@ static bool upper_set(struct shadow *sh, struct shadow_page *sp, unsigned int i,
 static void sync_entry(struct shadow *sh, struct shadow_page *sp, unsigned int i, u64 gpte)
 {
 	int level = sp->role.level;
-	u64 efer = sp->role.nxe ? PG_EFER_NXE : 0;
+	bool live = is_live(sp, i);
 	struct gmem_slot *slot;
+	struct gfn_info *info;
 	gfn_t gfn;
 	u64 host;
 
-	if (is_live(sp, i)) {
+	if (live) {
 		u64 was = sp->gpte[i];
 		u64 ignored = pte_is_leaf(was, level) ? GPTE_IGNORED : GPTE_IGNORED_UPPER;
 
@@ -836,22 +852,23 @@ static void sync_entry(struct shadow *sh, struct shadow_page *sp, unsigned int i
 		}
 	}
 	if (level > 1 || !(gpte & PTE_P) || !(gpte & PTE_A) ||
-	    pte_reserved(&sh->pg->cfg, efer, gpte, level))
+	    pte_reserved(&sh->pg->cfg, sp->role.nxe ? PG_EFER_NXE : 0, gpte, level))
 		goto drop;
-	gfn = pte_gfn(gpte, level);
+	gfn = (gpte & PTE_FRAME) >> 12;
 	slot = gmem_slot(sh->pg->mem, gfn);
 	if (!slot)
 		goto drop;
 	host = slot->host[gfn - slot->base];
 	if (!host)
 		goto drop;
+	info = &slot->info[0][gfn - slot->base];
 	leaf_set(sh, sp, i,
 		 leaf_spte(sp, gpte, sp->role.access & pte_access(gpte), host & GMEM_HPA,
-			   is_guarded(sh, slot, gfn, 1)),
-		 gpte, gmem_info(slot, gfn, 1), gfn);
+			   info->tables && !is_open(sh, info)),
+		 gpte, info, gfn);
 	return;
 drop:
-	if (is_live(sp, i))
+	if (live)
 		entry_clear(sh, sp, i);
 	if (sp->snapshot)
 		sp->gpte[i] = gpte;
@@ -1097,12 +1114,15 @@ static bool block_fits(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn, u64
 /* A store hits a guarded frame: may it, and those that follow, go on unseen? */
 static bool let_write(struct shadow *sh, struct gfn_info *info, gfn_t gfn)
 {
-	struct shadow_page *head = sp_at(sh, info->tables);
+	struct shadow_page *head;
 	unsigned int which = 0;
 	u32 id;
 
 	if (!still_table(sh, info))
 		return true;
+	if (sh->policy->strict)
+		return false;
+	head = sp_at(sh, info->tables);
 	if (head->sync_seen != sh->sync_points) {
 		head->sync_seen = sh->sync_points;
 		head->trapped = 0;
@@ -1143,7 +1163,7 @@ static bool links_old(struct paging_vcpu *pv, const struct walk *w, gva_t gva)
 
 static struct leaf_cache *leaf_slot(struct shadow_vcpu *sv, gva_t gva)
 {
-	return &sv->leaf[(gva >> 21) % LEAF_CACHE];
+	return &sv->leaf[(gva >> 21 ^ gva >> 30 ^ gva >> 39) % LEAF_CACHE];
 }
 
 /* The leaf shadow page that hardware reaches for @gva, if the way there is known to hold. */
@@ -1573,6 +1593,39 @@ void shadow_enter(struct paging_vcpu *pv)
 
 /* ---- 6. stores into tables ---- */
 
+/* What one table entry says of @rip: more is to be read (*@table), or the bytes are found. */
+static __always_inline const u8 *code_step(const u64 **table, gva_t rip, int level)
+{
+	u64 spte = (*table)[pt_index(rip, level)], in_page = (pt_level_pages(level) << 12) - 1;
+
+	*table = NULL;
+	if (unlikely(!(spte & PTE_P)))
+		return NULL;
+	if (spte_is_leaf(spte, level))
+		return (const u8 *)phys_to_virt(spte & PTE_FRAME & ~in_page) + (rip & in_page);
+	*table = phys_to_virt(spte & PTE_FRAME);
+	return NULL;
+}
+
+/* Follow the shadow as hardware did when it fetched the instruction a moment ago. */
+const u8 *shadow_code(struct paging_vcpu *pv, gva_t rip)
+{
+	const u64 *table;
+	const u8 *code;
+
+	if (unlikely(!vcpu_of(pv)->root))
+		return NULL;
+	table = phys_to_virt(pv->hw_cr3 & PTE_FRAME);
+	code_step(&table, rip, 4);
+	if (unlikely(!table))
+		return NULL;
+	code = code_step(&table, rip, 3);
+	if (!table)
+		return code;
+	code = code_step(&table, rip, 2);
+	return table ? code_step(&table, rip, 1) : code;
+}
+
 void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
 {
 	struct shadow *sh = shadow_of(pv->pg);
@@ -1581,13 +1634,15 @@ void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
 	unsigned int first = (gpa & 0xfff) / 8, last = ((gpa & 0xfff) + len - 1) / 8, i;
 	u32 id;
 
-	if (!slot)
+	if (unlikely(!slot))
 		return;
-	for_each_table(sh, gmem_info(slot, gfn, 1), id) {
+	for (id = slot->info[0][gfn - slot->base].tables; id;) {
 		struct shadow_page *sp = sp_at(sh, id);
 
-		for (i = first; i <= last; i++)
+		sync_entry(sh, sp, first, READ_ONCE(sp->table[first]));
+		for (i = first + 1; unlikely(i <= last); i++)
 			sync_entry(sh, sp, i, READ_ONCE(sp->table[i]));
+		id = sp->next_table;
 	}
 }
 

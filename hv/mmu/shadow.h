@@ -66,7 +66,7 @@ struct shadow_page {
 	u32 next_table; /* next shadow page of the same guest frame */
 	u32 next_hash;
 	u32 older, newer; /* order of last use */
-};
+} __attribute__((aligned(256))); /* entry_link() and its like find one by shifts */
 
 /* A guest table that the guest may write to unseen. */
 struct open_table {
@@ -93,6 +93,7 @@ struct open_set {
  * hybrid shadowing apart.
  */
 struct shadow_policy {
+	bool strict;	/* tables never open: opens and quiet are never asked */
 	bool born_open; /* a new table starts open */
 	bool fill;	/* a hidden fault fills the leaf table around it */
 	/* A store was trapped, the @trapped-th since the last sync point: open the table? */
@@ -145,7 +146,7 @@ struct leaf_cache {
 	const u64 *at[3];	/* the guest entries of levels 2, 3 and 4, and what they said */
 	u64 gpte[3];
 	unsigned int access; /* ACC_* that they grant together */
-};
+} __attribute__((aligned(128)));
 
 /* What the last MOVs to CR3 found. It holds while no root shadow page is freed. */
 #define ROOT_CACHE 16u
@@ -162,12 +163,12 @@ struct shadow_vcpu {
 	struct shadow_vcpu *next; /* of this VM */
 	u32 root;		  /* number of the root shadow page, 0: none */
 	u32 shared[ROOT_TARGETS]; /* roots behind paging_vcpu.share, each counted in in_use */
-	struct leaf_cache leaf[LEAF_CACHE];
 	struct root_cache roots[ROOT_CACHE];
 	u32 upper_seen; /* shadow.upper_gen as of the last full flush */
 	u32 nr_windows;
 	gfn_t window[SHADOW_WINDOWS];
 	gfn_t pcid_root[4096]; /* the guest root that each PCID was last used with */
+	struct leaf_cache leaf[LEAF_CACHE];
 };
 
 /**
@@ -190,6 +191,7 @@ enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_re
 void shadow_set_mode(struct paging_vcpu *pv);
 void shadow_invlpg(struct paging_vcpu *pv, gva_t gva);
 void shadow_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva);
+const u8 *shadow_code(struct paging_vcpu *pv, gva_t rip);
 void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len);
 void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
 void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault);
@@ -210,6 +212,7 @@ void shadow_roots_withdraw(struct paging_vcpu *pv);
 	.vm_free = shadow_vm_free, .vcpu_init = shadow_vcpu_init, .vcpu_free = shadow_vcpu_free, \
 	.prepare = shadow_prepare, .fault = shadow_fault, .load_cr3 = shadow_load_cr3,           \
 	.set_mode = shadow_set_mode, .invlpg = shadow_invlpg, .invpcid = shadow_invpcid,         \
+	.code = shadow_code,                                                                     \
 	.pt_write = shadow_pt_write, .open_window = shadow_open_window, .leave = shadow_leave,   \
 	.unmap = shadow_unmap, .enter = shadow_enter, .reclaim = shadow_reclaim,                 \
 	.share_roots = shadow_share_roots, .adopt_root = shadow_adopt_root, .audit = shadow_audit

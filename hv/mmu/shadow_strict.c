@@ -21,6 +21,7 @@ static u32 strict_quiet(const struct paging_config *cfg)
 }
 
 static const struct shadow_policy strict = {
+	.strict = true,
 	.opens = strict_opens,
 	.quiet = strict_quiet,
 };

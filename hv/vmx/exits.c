@@ -299,7 +299,8 @@ u64 cpu_entry_failure(struct vcpu *v)
 static void common_fault(struct paging_fault *f)
 {
 	f->cpl = VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES));
-	f->ac = vmcs_readl(GUEST_RFLAGS) & X86_EFLAGS_AC;
+	f->rflags = vmcs_readl(GUEST_RFLAGS);
+	f->ac = f->rflags & X86_EFLAGS_AC;
 	f->rip = vmcs_readl(GUEST_RIP);
 }
 

@@ -96,6 +96,22 @@ void cpu_fill_regs(struct vcpu *v)
 }
 
 /**
+ * cpu_fill_fault_regs() - the same after a fault, which has some of it already
+ * @v: the vCPU, loaded
+ * @f: from cpu_exit_fault() for this exit
+ */
+void cpu_fill_fault_regs(struct vcpu *v, const struct paging_fault *f)
+{
+	v->regs.rip = f->rip;
+	v->regs.rflags = f->rflags;
+	v->regs.cpl = f->cpl;
+	v->regs.gpr[4] = vmcs_readl(GUEST_RSP);
+	v->regs.fs_base = vmcs_readl(GUEST_FS_BASE);
+	v->regs.gs_base = vmcs_readl(GUEST_GS_BASE);
+	v->regs.long_mode = cpu_in_long_mode(v);
+}
+
+/**
  * cpu_use_regs() - the guest goes on with what an emulated instruction left in vcpu.regs
  * @v: the vCPU, loaded
  */
