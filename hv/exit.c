@@ -164,7 +164,7 @@ enum next exit_settle(struct vcpu *v)
 		if (next != NEXT_ENTER)
 			return next;
 	}
-	if ((pv->flush & ~FLUSH_ADDR) || pv->flush_gen != pv->pg->flush_gen)
+	if (pv->flush_gen != pv->pg->flush_gen)
 		pv->pg->ops->enter(pv);
 	cpu_flush(v);
 	if (unlikely(pv->rearm))
@@ -366,7 +366,7 @@ static enum next set_cr4(struct vcpu *v, u64 value)
 static enum next set_cr3(struct vcpu *v, u64 value)
 {
 	struct paging_vcpu *pv = &v->pv;
-	struct paging_result res = {};
+	struct paging_result res;
 	enum verdict verdict;
 
 	if (unlikely(!(pv->pg->ops->traps & TRAP_CR3)))

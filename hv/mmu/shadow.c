@@ -252,7 +252,7 @@ static struct shadow_page *child_of(struct shadow *sh, struct shadow_page *sp, u
 }
 
 /* The guest table itself; a shadowed frame is in a slot and pinned. */
-static const u64 *table_of(struct shadow *sh, gfn_t gfn)
+static inline const u64 *table_of(struct shadow *sh, gfn_t gfn)
 {
 	struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
 
@@ -440,6 +440,9 @@ static void take_snapshot(struct shadow_page *sp)
 {
 	unsigned int i;
 
+	/* Entries of upper tables are made by faults only: what is not live is not missed. */
+	if (sp->role.level > 1)
+		return;
 	sp->snapshot = true;
 	for (i = 0; i < 512; i++)
 		if (!is_live(sp, i))
@@ -530,8 +533,7 @@ static void sp_free(struct shadow *sh, struct shadow_page *sp)
 	order_remove(sh, sp);
 	if (sp->role.level < PT_ROOT_LEVEL)
 		sh->orphans--;
-	else
-		sh->roots_gen++;
+	sh->freed_gen++;
 	if (sp->snapshot)
 		for (i = 0; i < 512; i++)
 			WRITE_ONCE(sp->gpte[i], 0);
@@ -925,7 +927,7 @@ static void sync_table(struct shadow *sh, struct gfn_info *info)
 	for_each_table(sh, info, id) {
 		struct shadow_page *sp = sp_at(sh, id);
 
-		if (sp->open)
+		if (sp->open && sp->snapshot)
 			sync_changed(sh, sp);
 		else
 			sync_live(sh, sp);
@@ -1085,10 +1087,17 @@ static noinline void fill_around(struct shadow *sh, struct shadow_page *sp)
 
 /* ---- 4. the guest touches memory ---- */
 
+/* Everything cached is to be flushed before the next entry, upper entries included. */
+static void owe_context(struct paging_vcpu *pv)
+{
+	pv->flush |= FLUSH_CONTEXT;
+	vcpu_of(pv)->upper_seen = shadow_of(pv->pg)->upper_gen;
+}
+
 static void flush_addr(struct paging_vcpu *pv, gva_t gva)
 {
 	if ((pv->flush & FLUSH_ADDR) && pv->flush_gva != gva)
-		pv->flush |= FLUSH_CONTEXT;
+		owe_context(pv);
 	pv->flush |= FLUSH_ADDR;
 	pv->flush_gva = gva;
 }
@@ -1172,13 +1181,46 @@ static inline struct leaf_cache *known_way(struct paging_vcpu *pv, gva_t gva)
 	struct shadow_vcpu *sv = vcpu_of(pv);
 	struct leaf_cache *c = leaf_slot(sv, gva);
 
-	if (unlikely(c->block != gva >> 21 || !c->sp || c->root != sv->root ||
-		     c->upper_gen != shadow_of(pv->pg)->upper_gen))
+	const struct shadow *sh = shadow_of(pv->pg);
+
+	if (unlikely(c->block != gva >> 21 || c->root != sv->root ||
+		     c->upper_gen != sh->upper_gen || c->freed_gen != sh->freed_gen))
 		return NULL;
 	if (unlikely(READ_ONCE(*c->at[0]) != c->gpte[0] || READ_ONCE(*c->at[1]) != c->gpte[1] ||
 		     READ_ONCE(*c->at[2]) != c->gpte[2]))
 		return NULL;
 	return c;
+}
+
+static void remember_way(struct paging_vcpu *pv, struct leaf_cache *c, gva_t gva)
+{
+	const struct shadow *sh = shadow_of(pv->pg);
+
+	c->block = gva >> 21;
+	c->root = vcpu_of(pv)->root;
+	c->upper_gen = sh->upper_gen;
+	c->freed_gen = sh->freed_gen;
+}
+
+/* The guest's tables end before @gva: @w holds what was read, from the root down to @level. */
+static void remember_absence(struct paging_vcpu *pv, const struct walk *w, gva_t gva, int level)
+{
+	struct leaf_cache *c = leaf_slot(vcpu_of(pv), gva);
+	struct shadow *sh = shadow_of(pv->pg);
+	int l;
+
+	for (l = 2; l <= PT_ROOT_LEVEL; l++) {
+		if (l > level) {
+			c->at[l - 2] = table_of(sh, w->table[l]) + pt_index(gva, l);
+			c->gpte[l - 2] = w->gpte[l];
+		} else { /* not on the way */
+			c->at[l - 2] = &says_unwritten;
+			c->gpte[l - 2] = says_unwritten;
+		}
+	}
+	c->absent = table_of(sh, w->table[level]) + pt_index(gva, level);
+	c->sp = NULL;
+	remember_way(pv, c, gva);
 }
 
 /* Map what @w found, from the root down; true if a live entry changed its meaning. */
@@ -1197,6 +1239,7 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 	int level;
 
 	sp_touch(sp);
+	c->block = ~0ULL;
 	for (level = sp->role.level;; level--) {
 		struct shadow_page *child;
 
@@ -1232,13 +1275,11 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 		}
 	}
 	changed |= leaf_set(sh, sp, i, spte, gpte, gmem_info(slot, gfn, level), gfn);
-	c->sp = NULL;
 	if (level == 1 && w->level <= 2) {
-		c->block = gva >> 21;
-		c->root = vcpu_of(pv)->root;
-		c->upper_gen = sh->upper_gen;
 		c->access = w->level == 1 ? sp->role.access : w->access;
 		c->sp = sp;
+		c->absent = NULL;
+		remember_way(pv, c, gva);
 	}
 	if (sh->policy->fill && level == 1 && sp->table && !sp->filled)
 		fill_around(sh, sp);
@@ -1284,6 +1325,8 @@ static noinline enum verdict fault_far(struct paging_vcpu *pv, const struct pagi
 		return v;
 	bound_open(sh);
 	v = walk_guest(pv, &want, &w, res);
+	if (v == VERDICT_REFLECT && !(res->code & PF_P) && w.level > 1)
+		remember_absence(pv, &w, f->gva, w.level);
 	if (v != VERDICT_RETRY)
 		return v;
 	v = gmem_host(pv->pg->mem, w.gfn, &host, res);
@@ -1309,7 +1352,7 @@ static noinline enum verdict fault_far(struct paging_vcpu *pv, const struct pagi
 		bool flush = sync_set(sh, &sh->open[1]);
 
 		if (sync_set(sh, &sh->open[0]) || flush)
-			pv->flush |= FLUSH_CONTEXT;
+			owe_context(pv);
 	}
 	if (map(pv, &w, f->gva, slot, host, through, &wrote))
 		flush_addr(pv, f->gva);
@@ -1403,6 +1446,17 @@ static enum verdict fault_near(struct paging_vcpu *pv, const struct paging_fault
 	return VERDICT_RETRY;
 }
 
+/* The same where the guest had no table: has it still none? */
+static enum verdict fault_absent(struct paging_vcpu *pv, const struct paging_fault *f,
+				 const struct leaf_cache *c, struct paging_result *res)
+{
+	struct walk_for want = { .code = f->code & (PF_W | PF_U | PF_I) };
+
+	if (READ_ONCE(*c->absent) & PTE_P)
+		return VERDICT_REFILL;
+	return walk_fault(pv, &want, 0, res);
+}
+
 enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 			  struct paging_result *res)
 {
@@ -1413,7 +1467,8 @@ enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 		struct leaf_cache *c = known_way(pv, f->gva);
 
 		if (likely(c)) {
-			enum verdict v = fault_near(pv, f, c, res);
+			enum verdict v = c->absent ? fault_absent(pv, f, c, res) :
+						     fault_near(pv, f, c, res);
 
 			if (likely(v != VERDICT_REFILL))
 				return v;
@@ -1434,8 +1489,22 @@ static void drop_root(struct paging_vcpu *pv)
 	pv->unready = true;
 }
 
+static inline void use_root(struct paging_vcpu *pv, struct shadow_page *sp, gfn_t gfn, u64 pcid)
+{
+	struct shadow_vcpu *sv = vcpu_of(pv);
+
+	if (sv->root != sp->id) {
+		sp->in_use++;
+		drop_root(pv);
+		sv->root = sp->id;
+	}
+	sv->pcid_root[pcid] = gfn;
+	pv->hw_cr3 = sp->hpa | pcid;
+	pv->unready = false;
+}
+
 /* Take the shadow of the table that @cr3 names as root. */
-static enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_result *res)
+static noinline enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_result *res)
 {
 	union shadow_role role = { .level = PT_ROOT_LEVEL,
 				   .access = ACC_ALL,
@@ -1450,11 +1519,8 @@ static enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_res
 	enum verdict v;
 	u64 host;
 
-	if (likely(c->sp && c->gfn == gfn && c->roots_gen == sh->roots_gen && c->role == role.word))
-		sp = c->sp;
-	else
-		sp = sp_find(sh, gfn, role);
-	if (likely(sp)) {
+	sp = sp_find(sh, gfn, role);
+	if (sp) {
 		count(sh->pg->count, roots_reused);
 		sp_touch(sp);
 	} else {
@@ -1472,15 +1538,9 @@ static enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_res
 		sp = sp_get(sh, gfn, role);
 		count(sh->pg->count, roots_built);
 	}
-	*c = (struct root_cache){ .gfn = gfn, .roots_gen = sh->roots_gen, .role = role.word, .sp = sp };
-	if (sv->root != sp->id) {
-		sp->in_use++;
-		drop_root(pv);
-		sv->root = sp->id;
-	}
-	sv->pcid_root[pcid] = gfn;
-	pv->hw_cr3 = sp->hpa | pcid;
-	pv->unready = false;
+	*c = (struct root_cache){ .gfn = gfn, .freed_gen = sh->freed_gen, .role = role.word, .sp = sp };
+	sv->root_role = role.word;
+	use_root(pv, sp, gfn, pcid);
 	return VERDICT_RETRY;
 }
 
@@ -1491,29 +1551,44 @@ enum verdict shadow_prepare(struct paging_vcpu *pv, struct paging_result *res)
 
 enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res)
 {
-	bool keep = (pv->cr4 & PG_CR4_PCIDE) && (value & PG_CR3_NOFLUSH);
+	struct shadow_vcpu *sv = vcpu_of(pv);
+	struct shadow *sh = shadow_of(pv->pg);
+	gfn_t gfn = (value & PTE_FRAME) >> 12;
+	struct root_cache *c = &sv->roots[gfn % ROOT_CACHE];
+	bool keep = false;
+	u64 pcid = 0;
 	enum verdict v;
 
-	value &= ~PG_CR3_NOFLUSH;
-	/*
-	 * One PCID for two roots: a later INVLPG has to drop what both left behind, pieces of large
-	 * pages and upper entries, and INVVPID for one address would not. Flush here instead.
-	 */
-	if (keep && vcpu_of(pv)->pcid_root[value & 0xfff] != (value & PTE_FRAME) >> 12)
-		keep = false;
+	if (pv->cr4 & PG_CR4_PCIDE) {
+		pcid = value & 0xfff;
+		/*
+		 * One PCID for two roots: a later INVLPG has to drop what both left behind, pieces of
+		 * large pages and upper entries, and INVVPID for one address would not. Flush here
+		 * instead.
+		 */
+		keep = (value & PG_CR3_NOFLUSH) && sv->pcid_root[pcid] == gfn;
+		value &= ~PG_CR3_NOFLUSH;
+	}
 	/*
 	 * Also where the guest keeps its TLB: another PCID may never have cached what the shadow
 	 * still has. Where nothing changed this finds nothing and flushes nothing.
 	 */
-	if (sync_all(shadow_of(pv->pg)))
-		pv->flush |= FLUSH_CONTEXT;
-	v = take_root(pv, value, res);
-	if (v != VERDICT_RETRY)
-		return v;
+	if (sync_all(sh))
+		owe_context(pv);
+	if (likely(c->gfn == gfn && c->sp && c->freed_gen == sh->freed_gen &&
+		   c->role == sv->root_role && !pv->unready)) {
+		count(sh->pg->count, roots_reused);
+		sp_touch(c->sp);
+		use_root(pv, c->sp, gfn, pcid);
+	} else {
+		v = take_root(pv, value, res);
+		if (v != VERDICT_RETRY)
+			return v;
+	}
 	pv->cr3 = value;
 	if (!keep)
-		pv->flush |= FLUSH_CONTEXT;
-	if (pv->share_gpa)
+		owe_context(pv);
+	if (unlikely(pv->share_gpa))
 		shadow_roots_note(pv);
 	return VERDICT_RETRY;
 }
@@ -1523,7 +1598,7 @@ void shadow_set_mode(struct paging_vcpu *pv)
 	sync_all(shadow_of(pv->pg));
 	shadow_roots_withdraw(pv);
 	drop_root(pv);
-	pv->flush |= FLUSH_CONTEXT;
+	owe_context(pv);
 }
 
 /* All ways that hardware can take for @gva before the next exit. */
@@ -1554,9 +1629,9 @@ void shadow_invlpg(struct paging_vcpu *pv, gva_t gva)
 		struct leaf_cache *c;
 
 		if (unlikely(sync_set(sh, &sh->open[1])))
-			pv->flush |= FLUSH_CONTEXT;
+			owe_context(pv);
 		c = known_way(pv, gva);
-		if (likely(c && !pv->share_gpa)) {
+		if (likely(c && c->sp && !pv->share_gpa)) {
 			if (c->sp->open)
 				sync_entry(sh, c->sp, pt_index(gva, 1),
 					   READ_ONCE(c->sp->table[pt_index(gva, 1)]));
@@ -1565,7 +1640,7 @@ void shadow_invlpg(struct paging_vcpu *pv, gva_t gva)
 		}
 	}
 	if (sv->upper_seen != sh->upper_gen)
-		pv->flush |= FLUSH_CONTEXT;
+		owe_context(pv);
 	else
 		flush_addr(pv, gva);
 }
@@ -1578,17 +1653,15 @@ void shadow_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gv
 		return;
 	}
 	sync_all(shadow_of(pv->pg));
-	pv->flush |= FLUSH_CONTEXT;
+	owe_context(pv);
 }
 
 void shadow_enter(struct paging_vcpu *pv)
 {
-	if (pv->flush_gen != pv->pg->flush_gen) {
-		pv->flush_gen = pv->pg->flush_gen;
-		pv->flush |= FLUSH_CONTEXT;
-	}
-	if (pv->flush & FLUSH_CONTEXT)
-		vcpu_of(pv)->upper_seen = shadow_of(pv->pg)->upper_gen;
+	if (pv->flush_gen == pv->pg->flush_gen)
+		return;
+	pv->flush_gen = pv->pg->flush_gen;
+	owe_context(pv);
 }
 
 /* ---- 6. stores into tables ---- */
@@ -1735,6 +1808,7 @@ void shadow_unmap(struct paging *pg, gfn_t base, u64 npages)
 		}
 	}
 	pg->flush_gen++;
+	sh->freed_gen++; /* tables that are not shadowed may be on a known way too */
 }
 
 unsigned int shadow_reclaim(struct paging *pg, unsigned int pages)
@@ -1803,16 +1877,19 @@ int shadow_vcpu_init(struct paging_vcpu *pv)
 {
 	struct shadow *sh = shadow_of(pv->pg);
 	struct shadow_vcpu *sv = shim_zalloc(sizeof(*sv));
+	unsigned int i;
 
 	if (!sv)
 		return -ENOMEM;
+	for (i = 0; i < LEAF_CACHE; i++)
+		sv->leaf[i].block = ~0ULL;
 	sv->pv = pv;
 	sv->next = sh->vcpus;
 	sh->vcpus = sv;
 	pv->state = sv;
 	pv->eptp = 0;
 	pv->unready = true;
-	pv->flush |= FLUSH_CONTEXT;
+	owe_context(pv);
 	return 0;
 }
 

@@ -111,7 +111,7 @@ struct shadow {
 	u32 oldest, newest; /* shadow pages by last use */
 	u32 orphans;	    /* pages below the root that nothing points to */
 	u32 upper_gen;	    /* grows when an upper entry loses its meaning */
-	u32 roots_gen;	    /* grows when a root shadow page is freed */
+	u32 freed_gen;	    /* grows when a shadow page is freed or memory goes away */
 	u32 sync_points;    /* full synchronisations so far */
 	u32 close_check;    /* at this one, some open table may have been quiet for long enough */
 	u32 quiet_limit;    /* policy.quiet() when that was worked out */
@@ -133,27 +133,29 @@ static inline struct shadow_page *sp_at(struct shadow *sh, u32 id)
 }
 
 /*
- * Where the last faults ended: the way from @root to the leaf shadow page of a 2 MiB block. It holds
- * while no upper shadow entry loses its meaning and the guest's own entries read as they did.
+ * Where the last faults ended: the way from @root to the leaf shadow page of a 2 MiB block, or to the
+ * guest entry that says there is none. It holds while no upper shadow entry loses its meaning, no
+ * shadow page is freed, no memory goes away and the guest's own entries read as they did.
  */
 #define LEAF_CACHE 16u
 
 struct leaf_cache {
-	u64 block; /* gva >> 21 */
+	u64 block; /* gva >> 21; ~0: nothing is cached */
 	u32 root;
-	u32 upper_gen;
-	struct shadow_page *sp; /* NULL: nothing is cached */
+	u32 upper_gen, freed_gen;
+	struct shadow_page *sp;
+	const u64 *absent; /* not NULL: the guest entry that was not present; sp is NULL */
 	const u64 *at[3];	/* the guest entries of levels 2, 3 and 4, and what they said */
 	u64 gpte[3];
 	unsigned int access; /* ACC_* that they grant together */
 } __attribute__((aligned(128)));
 
-/* What the last MOVs to CR3 found. It holds while no root shadow page is freed. */
+/* What the last MOVs to CR3 found. It holds while no shadow page is freed. */
 #define ROOT_CACHE 16u
 
 struct root_cache {
 	gfn_t gfn; /* of the guest's root */
-	u32 roots_gen;
+	u32 freed_gen;
 	u32 role;
 	struct shadow_page *sp;
 };
@@ -162,6 +164,7 @@ struct shadow_vcpu {
 	struct paging_vcpu *pv;
 	struct shadow_vcpu *next; /* of this VM */
 	u32 root;		  /* number of the root shadow page, 0: none */
+	u32 root_role;		  /* its role */
 	u32 shared[ROOT_TARGETS]; /* roots behind paging_vcpu.share, each counted in in_use */
 	struct root_cache roots[ROOT_CACHE];
 	u32 upper_seen; /* shadow.upper_gen as of the last full flush */

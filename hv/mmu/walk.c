@@ -86,6 +86,7 @@ again:
 		if (v != VERDICT_RETRY)
 			return v;
 		gpte = READ_ONCE(*entry[level]);
+		w->level = level;
 		w->table[level] = gfn;
 		w->gpte[level] = gpte;
 		if (!(gpte & PTE_P))
@@ -98,7 +99,6 @@ again:
 			break;
 		gfn = (gpte & PTE_FRAME) >> 12;
 	}
-	w->level = level;
 	w->gfn = pte_gfn(w->gpte[level], level) + ((f->gva >> 12) & (pt_level_pages(level) - 1));
 	if (!f->no_rights && !access_allowed(pv, f, w->access))
 		return walk_fault(pv, f, PF_P, res);

@@ -64,9 +64,9 @@ static inline gfn_t pte_gfn(u64 pte, int level)
 	return ((pte & PTE_FRAME) >> 12) & ~(pt_level_pages(level) - 1);
 }
 
-/* Where a successful walk led. Arrays are indexed by level. */
+/* Where a walk led. Arrays are indexed by level; after a fault those above @level are filled too. */
 struct walk {
-	int level;			/* of the leaf entry: 1, 2 or 3 */
+	int level;			/* of the last entry read: the leaf, 1, 2 or 3 */
 	gfn_t gfn;			/* the 4 KiB frame of the address */
 	unsigned int access;		/* ACC_* of all levels together */
 	gfn_t table[PT_ROOT_LEVEL + 1]; /* frame of the table read at each level */

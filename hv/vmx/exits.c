@@ -94,13 +94,14 @@ void cpu_flush(struct vcpu *v)
 		vmx_invept(v->pv.eptp);
 		count(c, flush_host_invept);
 	}
-	if (unlikely(!v->hw.vpid) || !(flush & (FLUSH_ADDR | FLUSH_CONTEXT)))
+	if (unlikely(!v->hw.tag.vpid) || !(flush & (FLUSH_ADDR | FLUSH_CONTEXT)))
 		return;
 	if (!(flush & FLUSH_CONTEXT) && likely(vmx_config.invvpid_address)) {
-		vmx_invvpid(v->hw.vpid, VMX_VPID_EXTENT_INDIVIDUAL_ADDR, v->pv.flush_gva);
+		v->hw.tag.gva = v->pv.flush_gva;
+		vmx_invvpid(&v->hw.tag, VMX_VPID_EXTENT_INDIVIDUAL_ADDR);
 		count(c, flush_host_invvpid_addr);
 	} else {
-		vmx_invvpid(v->hw.vpid, vmx_config.invvpid_context_type, 0);
+		vmx_invvpid(&v->hw.tag, vmx_config.invvpid_context_type);
 		count(c, flush_host_invvpid_context);
 	}
 }

@@ -69,7 +69,7 @@ static u32 secondary_controls(const struct vcpu *v)
 
 	if (!v->hw.nested)
 		c &= ~SECONDARY_EXEC_ENABLE_EPT;
-	if (!v->hw.vpid)
+	if (!v->hw.tag.vpid)
 		c &= ~SECONDARY_EXEC_ENABLE_VPID;
 	return c;
 }
@@ -155,8 +155,8 @@ void cpu_vcpu_setup(struct vcpu *v)
 		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, vmx_config.slice);
 	vmcs_write64(MSR_BITMAP, __pa(vmx_msr_bitmap));
 	vmcs_write64(VMCS_LINK_POINTER, ~0ULL);
-	if (v->hw.vpid)
-		vmcs_write16(VIRTUAL_PROCESSOR_ID, v->hw.vpid);
+	if (v->hw.tag.vpid)
+		vmcs_write16(VIRTUAL_PROCESSOR_ID, v->hw.tag.vpid);
 
 	vmcs_write64(GUEST_IA32_DEBUGCTL, 0);
 	vmcs_write32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
@@ -249,7 +249,7 @@ int cpu_vcpu_init(struct vcpu *v)
 		return -ENOMEM;
 	*(u32 *)v->hw.vmcs = vmx_config.revision;
 	if (v->pv.pg->cfg.vpid)
-		v->hw.vpid = vmx_vpid_get();
+		v->hw.tag.vpid = vmx_vpid_get();
 	return 0;
 }
 
@@ -268,7 +268,7 @@ void cpu_vcpu_free(struct vcpu *v)
 		smp_call_function_single(cpu, clear_ipi, v, 1);
 	free_page((unsigned long)v->hw.vmcs);
 	v->hw.vmcs = NULL;
-	vmx_vpid_put(v->hw.vpid);
+	vmx_vpid_put(v->hw.tag.vpid);
 }
 
 /* ---- a burst's two ends ---- */

@@ -346,6 +346,7 @@ void vmx_invept(u64 eptp)
 static int vmx_on_here(void)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
+	struct invvpid_operand none = {};
 	u64 feature_control;
 
 	if (c->on)
@@ -369,7 +370,7 @@ static int vmx_on_here(void)
 	if (cpu_caps.nested)
 		vmx_invept(0);
 	if (cpu_caps.tagged_tlb)
-		vmx_invvpid(0, VMX_VPID_EXTENT_ALL_CONTEXT, 0);
+		vmx_invvpid(&none, VMX_VPID_EXTENT_ALL_CONTEXT);
 	return 0;
 }
 

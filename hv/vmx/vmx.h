@@ -15,6 +15,10 @@ struct vcpu;
 #define VMX_ENTER_LAUNCH 1 /* VMLAUNCH rather than VMRESUME */
 #define VMX_ENTER_VERW	 2 /* clear the CPU's buffers first */
 
+struct invvpid_operand {
+	u64 vpid, gva; /* gva: canonical */
+};
+
 /* Part of struct vcpu. entry.S reads the first three by generated offsets. */
 struct vmx_vcpu {
 	u64 host_rsp;	    /* what the HOST_RSP field holds */
@@ -22,7 +26,7 @@ struct vmx_vcpu {
 	u32 how;	    /* VMX_ENTER_*; nearly always 0 */
 	bool stepping;	    /* the monitor trap flag is on */
 	bool nested;
-	u16 vpid;	 /* 0: none */
+	struct invvpid_operand tag; /* vpid 0: none */
 	u32 reason;	 /* of the last exit */
 	u32 primary;	 /* the primary controls as last written */
 	u32 entry_error; /* VM-instruction error, where the entry failed */
@@ -76,17 +80,12 @@ void vmx_forget_launch(struct vcpu *v);
 
 /**
  * vmx_invvpid() - drop what is cached under VPIDs
- * @vpid: the VPID; 0 where @type means all of them
+ * @op: VPID and address, each where @type asks for it; one address is dropped in every PCID
  * @type: VMX_VPID_EXTENT_*, one that this CPU has
- * @gva: a canonical address, for one address: then in every PCID
  */
-static __always_inline void vmx_invvpid(u16 vpid, unsigned long type, u64 gva)
+static __always_inline void vmx_invvpid(struct invvpid_operand *op, unsigned long type)
 {
-	struct {
-		u64 vpid, gva;
-	} op = { vpid, gva };
-
-	asm volatile("invvpid %0, %1" : : "m"(op), "r"(type) : "cc", "memory");
+	asm volatile("invvpid %0, %1" : : "m"(*op), "r"(type) : "cc", "memory");
 }
 
 /* mitigate.c */
