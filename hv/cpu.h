@@ -129,7 +129,7 @@ unsigned int cpu_run(struct vcpu *v, unsigned int *kind); /* returns enum next *
 
 /* The exit, in plain data. */
 void cpu_exit_fault(struct vcpu *v, unsigned int kind, struct paging_fault *f);
-void cpu_exit_cr(struct vcpu *v, struct exit_cr *x);
+struct exit_cr cpu_exit_cr(struct vcpu *v);
 void cpu_exit_dr(struct vcpu *v, struct exit_dr *x);
 gva_t cpu_exit_invlpg(struct vcpu *v);
 bool cpu_exit_invpcid(struct vcpu *v, struct exit_invpcid *x);

@@ -63,6 +63,9 @@ enum answer {
 struct vcpu {
 	struct emu_regs regs; /* gpr[] is always right but for rsp; the rest when asked for */
 	struct vmx_vcpu hw;   /* the vendor's part */
+	/* Of the exit that is being handled; here, not on the stack, because each exit pays for that. */
+	struct paging_fault fault;
+	struct paging_result result;
 	struct paging_vcpu pv;
 	struct vm *vm;
 

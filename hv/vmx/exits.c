@@ -333,15 +333,17 @@ void cpu_exit_fault(struct vcpu *v, unsigned int kind, struct paging_fault *f)
 		  ((q >> EPT_VIOLATION_RWX_SHIFT) & 7 ? PF_P : 0) | (f->cpl == 3 ? PF_U : 0);
 }
 
-void cpu_exit_cr(struct vcpu *v, struct exit_cr *x)
+struct exit_cr cpu_exit_cr(struct vcpu *v)
 {
 	/* SDM vol. 3, table 28-3. */
 	u64 q = vmcs_readl(EXIT_QUALIFICATION);
 
-	x->cr = q & CONTROL_REG_ACCESS_NUM;
-	x->op = (q >> 4) & 3;
-	x->gpr = (q >> 8) & 15;
-	x->value = q >> LMSW_SOURCE_DATA_SHIFT;
+	return (struct exit_cr){
+		.cr = q & CONTROL_REG_ACCESS_NUM,
+		.op = (q >> 4) & 3,
+		.gpr = (q >> 8) & 15,
+		.value = q >> LMSW_SOURCE_DATA_SHIFT,
+	};
 }
 
 void cpu_exit_dr(struct vcpu *v, struct exit_dr *x)
