@@ -33,7 +33,6 @@ void console_init(void);
 void cmdline_init(const char *line);
 void frame_init(const struct e820_entry *map, u32 entries);
 void paging_init(void);
-void tlb_init(void);
 void trap_init(void);
 void trap_set_frame(struct regs *frame);
 void proc_init(void);
