@@ -155,6 +155,10 @@ test_options() {
 	says 125 "off, thp, 2M or 1G" "an unknown kind of pages"
 	run --kernel x stray
 	says 125 "stray" "a stray argument"
+	run --ioctl lseek
+	says 125 "version or run" "an ioctl that is not known"
+	run --ioctl run
+	says 125 "give that" "timing without a place for rows"
 	run --unknown
 	says 125 "see runner --help" "an unknown option"
 	run --kernel "$tmp/good" --device "$tmp/absent"
@@ -191,6 +195,10 @@ test_options() {
 	"$tmp/runner" --describe >"$tmp/described"
 	! grep -F -x -v -q -f "$top/results/README.md" "$tmp/described"
 	result $? "results/README.md describes every column as the source does"
+	run --kernel "$tmp/absent" --populate --hugepages off --append "workload=mix ops=3" \
+		--csv "$tmp/populated.csv" --tag host=metal,clock=tsc,mode=ept,backing=cold
+	grep -q '^penumbra,ept,mix,ops:3;populate:1,1,failed,.*,4k-populated-cold,' "$tmp/populated.csv"
+	result $? "memory that is touched ahead shows in the row"
 	run --help
 	[ $status = 0 ] && grep -q -- --populate "$tmp/out"
 	result $? "--help"
@@ -333,6 +341,22 @@ test_matrix_gtt() {
 	rmdir "$tmp/parameters/gtt_mode"
 }
 
+test_matrix_words() {
+	make_pretended_host
+	printf '%s\n' "1 1 1 good a=1 hugepages=off populate=1 b=2" "1 1 1 good kind=ioctl_run" \
+		"1 1 1 good c=3 hugepages=2M" "1 1 1 gfx gtt=8" >"$tmp/conf"
+	matrix MODES=ept WORKLOADS=good
+	has "--hugepages thp .*--hugepages off --populate .*workload=good a=1 b=2 reps=1" \
+		"options for one line go to the runner, not to the guest"
+	has "--ioctl run .*workload=good kind=ioctl_run reps=1" "an ioctl to be timed goes to both"
+	has_not "--populate .*c=3" "and a line without them has none"
+	matrix MODES=ept WORKLOADS=good POPULATE=1
+	has "--populate .*c=3" "POPULATE=1"
+	ENGINE=native CONF=$tmp/conf "$top/bench/matrix" --list >"$tmp/out"
+	[ "$(cat "$tmp/out")" = "1 1 good c=3" ]
+	result $? "the bare machine runs what needs no hypervisor, no host, no device"
+}
+
 make_pretended_host() {
 	mkdir -p "$tmp/parameters"
 	echo shadow >"$tmp/parameters/paging_mode"
@@ -346,6 +370,7 @@ make_pretended_host() {
 	# It fails for "bad", and cannot do "rare".
 	cat >"$tmp/pretend" <<-'END'
 	#!/bin/sh
+	echo "runs $*"
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--console) console=$2 ;;
@@ -560,6 +585,7 @@ test_rows
 test_summary
 test_matrix
 test_matrix_gtt
+test_matrix_words
 test_run
 test_pretended_run
 test_plots
