@@ -18,6 +18,6 @@ cost:
 	@CONF=bench/cost.conf SUMMARY=table RESULTS_DIR=results/cost \
 		ENGINES="$${ENGINES:-kvm penumbra native}" bench/run
 
-TESTS += bench/selftest.t
+TESTS += bench/selftest.t bench/native.t
 
 include bench/walk/build.mk

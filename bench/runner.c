@@ -649,7 +649,9 @@ static void port_write(struct machine *m, uint16_t port, uint32_t value)
 
 static uint32_t port_read(const struct machine *m, uint16_t port)
 {
-	return is_com1(port) ? uart_read(&m->com1, port - GUEST_PORT_COM1) : 0xffffffff;
+	if (is_com1(port))
+		return uart_read(&m->com1, port - GUEST_PORT_COM1);
+	return port == GUEST_PORT_ROW ? GUEST_ROW_THERE : 0xffffffff;
 }
 
 static void handle_io(struct machine *m)

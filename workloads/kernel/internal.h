@@ -30,6 +30,7 @@ noreturn void guard_unwind(int vector);
 
 noreturn void kernel_main(const u8 *boot_params);
 void console_init(void);
+extern bool end_by_reset; /* end=reset: what a bare machine does at the end */
 void cmdline_init(const char *line);
 void frame_init(const struct e820_entry *map, u32 entries);
 void paging_init(void);
