@@ -183,7 +183,8 @@ def caption(directory, rows):
     emulator = env.get("emulator", "").split(" ")
     if emulator[0]:
         cpu = f"{emulator[0].capitalize()} {emulator[-1].split('+')[0]}, model {cpu}"
-    parts += [part for part in (cpu, env.get("revision")) if part]
+    mitigations = "with CPU mitigations" if env.get("mitigations") == "on" else None
+    parts += [part for part in (cpu, mitigations, env.get("revision")) if part]
     return ". ".join(parts)
 
 
