@@ -31,8 +31,11 @@ help:
 #:                    HOST=metal         this machine's VT-x    (default: where usable)
 #:                    HOST=emulated      the emulated VT-x host (default elsewhere)
 #:                    ENGINES="penumbra kvm native"   KVM and the bare machine beside it
+#:                    MITIGATIONS=on     the emulated host's kernel with its own against CPU bugs;
+#:                                       off (default), both: one run after the other
+#:                    JOBS=1             passes at a time on the emulated host (default 2)
 #: others:
-#:   make cost      ticks per operation, engines and modes side by side
+#:   make cost      ticks per operation, engines and modes side by side; takes the same
 #:   make plots     draw again from CSV (RESULTS=results/DIR, default results/latest)
 #:   make check     style and static checks: W=1, sparse, kernel-doc, shellcheck, sanitizers
 #:   make load      load the module on this machine (root; VT-x)

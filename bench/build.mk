@@ -16,8 +16,8 @@ $(B)/summarize: bench/summarize.c bench/columns.h | $(B)
 cost:
 	@scripts/setup build plots
 	@CONF=bench/cost.conf SUMMARY=table RESULTS_DIR=results/cost \
-		ENGINES="$${ENGINES:-native kvm penumbra}" bench/run
+		ENGINES="$${ENGINES:-kvm penumbra native}" bench/run
 
-TESTS += bench/selftest.t
+TESTS += bench/selftest.t bench/native.t
 
 include bench/walk/build.mk

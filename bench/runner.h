@@ -98,6 +98,7 @@ struct rows {
 	const char *engine, *mode, *host, *clock;
 	const char *gtt_mode; /* NULL: the VM has no such device */
 	char backing[64];
+	bool populated; /* all guest RAM was touched before the guest started */
 	const char *cmdline;
 	unsigned int written;
 	bool failed; /* some row is not ok */
@@ -107,6 +108,7 @@ void rows_open_csv(struct rows *rows, const char *path);
 void rows_marker(struct rows *rows, uint32_t marker);
 void rows_line(struct rows *rows, const char *line);
 void rows_failure(struct rows *rows, const char *status);
+void rows_timed(struct rows *rows, uint64_t ops, uint64_t elapsed, uint64_t control);
 void rows_print_header(void);
 void rows_print_columns(void);
 

@@ -155,6 +155,10 @@ test_options() {
 	says 125 "off, thp, 2M or 1G" "an unknown kind of pages"
 	run --kernel x stray
 	says 125 "stray" "a stray argument"
+	run --ioctl lseek
+	says 125 "version or run" "an ioctl that is not known"
+	run --ioctl run
+	says 125 "give that" "timing without a place for rows"
 	run --unknown
 	says 125 "see runner --help" "an unknown option"
 	run --kernel "$tmp/good" --device "$tmp/absent"
@@ -191,6 +195,10 @@ test_options() {
 	"$tmp/runner" --describe >"$tmp/described"
 	! grep -F -x -v -q -f "$top/results/README.md" "$tmp/described"
 	result $? "results/README.md describes every column as the source does"
+	run --kernel "$tmp/absent" --populate --hugepages off --append "workload=mix ops=3" \
+		--csv "$tmp/populated.csv" --tag host=metal,clock=tsc,mode=ept,backing=cold
+	grep -q '^penumbra,ept,mix,ops:3;populate:1,1,failed,.*,4k-populated-cold,' "$tmp/populated.csv"
+	result $? "memory that is touched ahead shows in the row"
 	run --help
 	[ $status = 0 ] && grep -q -- --populate "$tmp/out"
 	result $? "--help"
@@ -333,6 +341,22 @@ test_matrix_gtt() {
 	rmdir "$tmp/parameters/gtt_mode"
 }
 
+test_matrix_words() {
+	make_pretended_host
+	printf '%s\n' "1 1 1 good a=1 hugepages=off populate=1 b=2" "1 1 1 good kind=ioctl_run" \
+		"1 1 1 good c=3 hugepages=2M" "1 1 1 gfx gtt=8" >"$tmp/conf"
+	matrix MODES=ept WORKLOADS=good
+	has "--hugepages thp .*--hugepages off --populate .*workload=good a=1 b=2 reps=1" \
+		"options for one line go to the runner, not to the guest"
+	has "--ioctl run .*workload=good kind=ioctl_run reps=1" "an ioctl to be timed goes to both"
+	has_not "--populate .*c=3" "and a line without them has none"
+	matrix MODES=ept WORKLOADS=good POPULATE=1
+	has "--populate .*c=3" "POPULATE=1"
+	ENGINE=native CONF=$tmp/conf "$top/bench/matrix" --list >"$tmp/out"
+	[ "$(cat "$tmp/out")" = "1 1 good c=3" ]
+	result $? "the bare machine runs what needs no hypervisor, no host, no device"
+}
+
 make_pretended_host() {
 	mkdir -p "$tmp/parameters"
 	echo shadow >"$tmp/parameters/paging_mode"
@@ -346,6 +370,7 @@ make_pretended_host() {
 	# It fails for "bad", and cannot do "rare".
 	cat >"$tmp/pretend" <<-'END'
 	#!/bin/sh
+	echo "runs $*"
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--console) console=$2 ;;
@@ -402,6 +427,17 @@ test_matrix() {
 	matrix MODES=shadow WORKLOADS=bad REPS=7
 	has "workload=bad b=2 reps=7" "WORKLOADS= and REPS="
 	has_not "good" "nothing else is run"
+	matrix MODES="shadow? ept?" PART=gtt
+	says 2 "nothing is left" "a part of the matrix that is empty"
+	rm "$tmp/parameters/paging_mode"
+	mkdir "$tmp/parameters/paging_mode"
+	matrix MODES="future?"
+	[ $status = 0 ] && grep -q "@note left out: paging_mode=future is refused" "$tmp/out"
+	result $? "a mode with a ? is left out where it is refused"
+	matrix MODES="future"
+	says 2 "paging_mode=future is refused" "one without is not"
+	rmdir "$tmp/parameters/paging_mode"
+	make_pretended_host
 	matrix WORKLOADS=unknown
 	says 2 "no workload unknown" "an unknown workload"
 	matrix REPS=many
@@ -439,7 +475,8 @@ test_run() {
 	fi
 }
 
-# A tree in which the emulated host is a script that prints two rows and, if told, hangs.
+# A tree in which the emulated host is a script: each of its passes prints one row. "wait" makes the
+# first pass end after the last, "hang" makes both go on for ever, "broken" makes the last fail.
 make_pretended_tree() {
 	tree=$tmp/tree
 	mkdir -p "$tree/scripts" "$tree/build"
@@ -447,64 +484,109 @@ make_pretended_tree() {
 	cp "$tmp/runner" "$tmp/summarize" "$tree/build/"
 	printf '%%:\n\t@true\n' >"$tree/Makefile"
 	printf '#!/bin/sh\n' >"$tree/scripts/setup"
-	row shadow gups 1 ok 3000 500 0x1 >"$tree/row1"
-	row ept gups 1 ok 2000 0 0x1 >"$tree/row2"
+	printf '%s\n' '1 1 1 gups a=1' '1 1 1 upload gtt=8' >"$tree/bench/matrix.conf"
+	row shadow gups 1 ok 3000 500 0x1 >"$tree/row.shadow"
+	row ept gups 1 ok 2000 0 0x1 >"$tree/row.ept"
 	cat >"$tree/scripts/emulated-host" <<-'END'
 	#!/bin/sh
+	until_there() {
+		tries=0
+		while [ ! -e "$1" ] && [ $tries -lt 100 ]; do
+			sleep 0.1
+			tries=$((tries + 1))
+		done
+		[ -e "$1" ]
+	}
+	case "$*" in
+	*MODES=shadow*) mode=shadow ;;
+	*MODES=ept*) mode=ept ;;
+	*) exit 0 ;;
+	esac
+	echo "$*" >"ran.$mode"
 	echo "@env parameter_x 1"
-	echo "@progress 0 2 1/2 penumbra shadow gups"
-	sed 's/^/@csv /' row1
+	echo "@progress 0 2 1/2 penumbra $mode gups"
+	[ $mode = ept ] || [ ! -e wait ] || until_there last || exit 1
+	sed 's/^/@csv /' row.$mode
 	if [ -e hang ]; then
-		echo $$ >hangs
+		echo $$ >hangs.$mode
 		sleep 60
 	fi
-	echo "@progress 1 2 2/2 penumbra ept gups"
-	sed 's/^/@csv /' row2
-	[ ! -e broken ]
+	echo "@progress 1 2 2/2 penumbra $mode gups"
+	[ $mode = shadow ] || : >last
+	[ $mode = shadow ] || [ ! -e broken ]
 	END
 	chmod +x "$tree/scripts/emulated-host" "$tree/scripts/setup"
 }
 
 pretended_run() {
-	(cd "$tree" && HOST=emulated exec bench/run) >"$tmp/out" 2>"$tmp/err"
+	rm -f "$tree"/last "$tree"/ran.* "$tree"/hangs.*
+	(cd "$tree" && HOST=emulated exec env "$@" bench/run) >"$tmp/out" 2>"$tmp/err"
 	status=$?
+}
+
+# The modes of raw.csv's rows, in their order.
+modes_in() {
+	sed 1d "$1" | cut -d, -f2 | tr '\n' ' '
 }
 
 test_pretended_run() {
 	make_pretended_tree
-	pretended_run
-	[ $status = 0 ] && [ "$(wc -l <"$tree/results/latest/raw.csv")" = 3 ]
+	pretended_run JOBS=1
+	[ "$status:$(modes_in "$tree/results/latest/raw.csv")" = "0:shadow ept " ]
 	result $? "a run leaves its rows in results/latest"
 	grep -q '^cost_vs_ept\|,cost_vs_ept,' "$tree/results/latest/summary.csv" &&
-		grep -qx "parameter_x 1" "$tree/results/latest/env.txt"
-	result $? "with a summary and the host's facts"
+		[ "$(grep -cx "parameter_x 1" "$tree/results/latest/env.txt")" = 1 ]
+	result $? "with a summary and the host's facts, each once"
 	has "about .* s left" "it says how much time is left"
+	grep -q -- "--mitigations off" "$tree/ran.ept" &&
+		grep -qx "mitigations off" "$tree/results/latest/env.txt"
+	result $? "the host's kernel has no mitigations, and env.txt says so"
+
+	: >"$tree/wait"
+	pretended_run JOBS=2
+	[ "$status:$(modes_in "$tree/results/latest/raw.csv")" = "0:shadow ept " ]
+	result $? "passes run at the same time, and their rows are in order all the same"
+	has "pass penumbra ept: .* status 0" "each says how long it took"
+	! ls "$tree"/results/latest/part.* >/dev/null 2>&1
+	result $? "no part of it is left over"
+	rm "$tree/wait"
+
+	pretended_run MODES=ept MITIGATIONS=both
+	has "with mitigations=on" "MITIGATIONS=both runs with and without"
+	grep -q -- "--mitigations on" "$tree/ran.ept" &&
+		grep -qx "mitigations on" "$tree/results/latest/env.txt"
+	result $? "on is what the host's kernel does by default"
+	pretended_run MITIGATIONS=some
+	says 2 "on, off or both" "other MITIGATIONS="
+	pretended_run JOBS=0
+	says 2 "number from 1 to 99" "JOBS= that cannot be"
 
 	: >"$tree/broken"
-	pretended_run
-	[ $status = 1 ]
-	result $? "a failure on the host fails the run"
+	pretended_run JOBS=2
+	[ "$status:$(modes_in "$tree/results/latest/raw.csv")" = "1:shadow ept " ]
+	result $? "a failing pass fails the run, and the others keep their rows"
 	rm "$tree/broken"
 	latest=$(readlink "$tree/results/latest")
 
 	# As when kill or a supervisor ends it: a signal to bench/run alone.
 	: >"$tree/hang"
-	pretended_run &
+	pretended_run JOBS=2 MODES="shadow ept" &
 	waiting=$!
 	tries=0
-	while [ ! -s "$tree/hangs" ] && [ $tries -lt 100 ]; do
+	while { [ ! -s "$tree/hangs.shadow" ] || [ ! -s "$tree/hangs.ept" ]; } && [ $tries -lt 100 ]; do
 		sleep 0.1
 		tries=$((tries + 1))
 	done
-	host_pid=$(cat "$tree/hangs")
-	run_pid=$(ps -o pid= -o ppid= -o sid= -A | awk -v host="$host_pid" '
+	hosts="$(cat "$tree/hangs.shadow") $(cat "$tree/hangs.ept")"
+	run_pid=$(ps -o pid= -o ppid= -A | awk -v host="${hosts%% *}" '
 		{ parent[$1] = $2 } END { print parent[parent[host]] }')
 	kill -TERM "$run_pid"
 	wait $waiting
-	grep -q "stopped; 1 rows" "$tmp/out"
+	grep -q "stopped; 2 rows" "$tmp/out"
 	result $? "a stopped run says what it has"
 	tries=0
-	while kill -0 "$host_pid" 2>/dev/null && [ $tries -lt 50 ]; do
+	# shellcheck disable=SC2086 # process numbers
+	while kill -0 $hosts 2>/dev/null && [ $tries -lt 50 ]; do
 		sleep 0.1
 		tries=$((tries + 1))
 	done
@@ -513,8 +595,8 @@ test_pretended_run() {
 	[ "$(readlink "$tree/results/latest")" = "$latest" ]
 	result $? "nor moves results/latest"
 	raw=$tree/$(sed -n 's/.* rows are in \(.*raw.csv\).*/\1/p' "$tmp/out")
-	"$tmp/summarize" "$raw" >"$tmp/summary.csv" && [ "$(wc -l <"$tmp/summary.csv")" = 2 ]
-	result $? "its CSV is valid"
+	"$tmp/summarize" "$raw" >"$tmp/summary.csv" && [ "$(modes_in "$raw")" = "shadow ept " ]
+	result $? "its CSV is valid and in order"
 }
 
 # ------------------------------------------------------------------------------ plots
@@ -560,6 +642,7 @@ test_rows
 test_summary
 test_matrix
 test_matrix_gtt
+test_matrix_words
 test_run
 test_pretended_run
 test_plots

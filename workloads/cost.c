@@ -13,21 +13,27 @@
 #define PDE_TARGET   (KERNEL_WINDOW + (1ul << 30))
 #define UNMAPPED     (KERNEL_WINDOW + (2ul << 30))
 
-/* Where the pages stand before a body. */
-enum start { NOTHING, MAPPED, TOUCHED, UNMAPPED_ALL };
+/* Where the pages stand before a body; FRESH: mapped to frames that were never touched since boot. */
+enum start { NOTHING, MAPPED, TOUCHED, UNMAPPED_ALL, FRESH };
+
+/* How many operations a page serves in a body. */
+enum use { MANY, ONCE };
 
 struct kind {
 	u64 (*op)(u64 i);
 	u64 (*expect)(u64 i); /* what op returns; NULL: always 0 */
 	enum start start;
-	bool once; /* each page serves one operation of a body */
+	enum use use;
+	void (*setup)(void); /* what only this kind needs; may be NULL */
 };
 
-static u64 kind, sum;
+static u64 kind, sum, own_cr3;
 static u64 *entry[PAGES], frame[PAGES][2];
 static u8 turn[PAGES];
 static u64 *pde, pde_table[TABLES], pde_turn;
 static struct mm *space[2];
+static u64 space_cr3[2];
+static const volatile struct shared_root *space_slot[2]; /* where its entry was last */
 
 static u64 va_of(u64 page)
 {
@@ -77,14 +83,48 @@ static u64 op_out(u64 i)
 
 static u64 op_invlpg(u64 i)
 {
-	tlb_flush_page(va_of(i % PAGES));
+	tlb_flush_page(va_of(i));
 	return 0;
 }
 
 static u64 op_cr3_write(u64 i)
 {
 	(void)i;
-	tlb_load(&kernel_mm, true);
+	counts.cr3++;
+	raw_write_cr3(own_cr3);
+	return 0;
+}
+
+/* The entry has moved, or is not there (then any slot will do: it does not match). */
+static __attribute__((noinline)) u64 find_shared(u64 k)
+{
+	for (u32 i = 0; i < GUEST_ROOTS; i++) {
+		const volatile struct shared_root *slot = &shared_roots[i];
+		u64 load;
+
+		if (slot->cr3 != space_cr3[k])
+			continue;
+		load = slot->load;
+		space_slot[k] = slot;
+		counts.cr3_direct += load != 0;
+		return load ? load : space_cr3[k];
+	}
+	return space_cr3[k];
+}
+
+/* A switch by way of the base-address buffer: an entry stays where it is until one is added. */
+static u64 op_cr3_shared(u64 i)
+{
+	u64 k = i % 2, load = 0;
+
+	counts.cr3++;
+	if (space_slot[k]->cr3 == space_cr3[k])
+		load = space_slot[k]->load; /* 0: withdrawn between the two reads */
+	if (load)
+		counts.cr3_direct++;
+	else
+		load = find_shared(k);
+	raw_write_cr3(load);
 	return 0;
 }
 
@@ -210,39 +250,72 @@ static u64 op_first_load(u64 i)
 	return load(va_of(i));
 }
 
-static const char kind_names[] = "cpuid|vmcall|out|invlpg|cr3_write|cr3_read|pf|pte_invlpg_load|"
-				 "cr3_pte_load|map_load|unmap|pde_invlpg_load|switch2|protect|"
-				 "first_load";
-enum { KIND_VMCALL = 1, KIND_PF = 6 };
+/* A store, because a host may answer loads of memory that it has not allocated by one page of zeros. */
+static u64 op_first_touch(u64 i)
+{
+	volatile u64 *at = (u64 *)va_of(i);
 
-static const struct kind kinds[] = {
-	{ op_cpuid, NULL, NOTHING, false },
-	{ op_vmcall, NULL, NOTHING, false },
-	{ op_out, NULL, NOTHING, false },
-	{ op_invlpg, NULL, TOUCHED, false },
-	{ op_cr3_write, NULL, NOTHING, false },
-	{ op_cr3_read, NULL, NOTHING, false },
-	{ op_pf, NULL, NOTHING, false },
-	{ op_pte_invlpg_load, expect_turn, TOUCHED, false },
-	{ op_cr3_pte_load, expect_first, UNMAPPED_ALL, true },
-	{ op_map_load, expect_first, UNMAPPED_ALL, true },
-	{ op_unmap, NULL, TOUCHED, true },
-	{ op_pde_invlpg_load, expect_pde, NOTHING, false },
-	{ op_switch, expect_switch, NOTHING, false },
-	{ op_protect, expect_protect, TOUCHED, false },
-	{ op_first_load, expect_first, MAPPED, true },
-};
-
-static const struct param params[] = {
-	CHOICE("kind", kind, 0, kind_names, "the operation"),
-	{},
-};
+	*at = i * 2 + 1;
+	return *at;
+}
 
 static void try_vmcall(void *unused)
 {
 	(void)unused;
 	op_vmcall(0);
 }
+
+static void setup_vmcall(void)
+{
+	if (guarded_call(try_vmcall, NULL) != -1)
+		die(GUEST_STATUS_USAGE,
+		    "kind=vmcall: VMCALL raises exception %d here, as there is "
+		    "no hypervisor to take it",
+		    last_fault.vector);
+}
+
+static void setup_pf(void)
+{
+	trap_set_gate(VECTOR_PF, cost_pf_handler);
+}
+
+static void setup_shared(void)
+{
+	if (!tlb_share_roots())
+		die(GUEST_STATUS_USAGE, "kind=cr3_shared: no base-address buffer is offered here");
+	for (u32 k = 0; k < 2; k++)
+		space_slot[k] = shared_roots;
+}
+
+#define KINDS(K)                                                                 \
+	K(cpuid, op_cpuid, NULL, NOTHING, MANY, NULL)                            \
+	K(vmcall, op_vmcall, NULL, NOTHING, MANY, setup_vmcall)                  \
+	K(out, op_out, NULL, NOTHING, MANY, NULL)                                \
+	K(invlpg, op_invlpg, NULL, TOUCHED, ONCE, NULL)                          \
+	K(cr3_write, op_cr3_write, NULL, NOTHING, MANY, NULL)                    \
+	K(cr3_shared, op_cr3_shared, NULL, NOTHING, MANY, setup_shared)          \
+	K(cr3_read, op_cr3_read, NULL, NOTHING, MANY, NULL)                      \
+	K(pf, op_pf, NULL, NOTHING, MANY, setup_pf)                              \
+	K(pte_invlpg_load, op_pte_invlpg_load, expect_turn, TOUCHED, MANY, NULL) \
+	K(cr3_pte_load, op_cr3_pte_load, expect_first, UNMAPPED_ALL, ONCE, NULL) \
+	K(map_load, op_map_load, expect_first, UNMAPPED_ALL, ONCE, NULL)         \
+	K(unmap, op_unmap, NULL, TOUCHED, ONCE, NULL)                            \
+	K(pde_invlpg_load, op_pde_invlpg_load, expect_pde, NOTHING, MANY, NULL)  \
+	K(switch2, op_switch, expect_switch, NOTHING, MANY, NULL)                \
+	K(protect, op_protect, expect_protect, TOUCHED, MANY, NULL)              \
+	K(first_load, op_first_load, expect_first, MAPPED, ONCE, NULL)           \
+	K(ept_violation, op_first_touch, expect_first, FRESH, ONCE, NULL)
+
+#define KIND_NAME(name, ...)  "|" #name
+#define KIND_ENTRY(name, ...) { __VA_ARGS__ },
+
+static const char kind_names[] = KINDS(KIND_NAME);
+static const struct kind kinds[] = { KINDS(KIND_ENTRY) };
+
+static const struct param params[] = {
+	CHOICE("kind", kind, 0, kind_names + 1, "the operation"),
+	{},
+};
 
 /* Two tables with the same 512 pages in other frames, to point one PDE at in turn. */
 static void setup_pde(void)
@@ -264,6 +337,7 @@ static void setup_spaces(void)
 {
 	for (u32 k = 0; k < 2; k++) {
 		space[k] = mm_new();
+		space_cr3[k] = space[k]->root | (cpu.use_pcid ? space[k]->pcid : 0);
 		for (u64 i = 0; i < SWITCH_LOADS; i++)
 			pte_write(pte_lookup(space[k], USER_HEAP + i * PAGE_SIZE, 1, true),
 				  frame[i][k] | pte_flags(PTE_P | PTE_W | PTE_NX));
@@ -272,11 +346,7 @@ static void setup_spaces(void)
 
 static void setup(void)
 {
-	if (kind == KIND_VMCALL && guarded_call(try_vmcall, NULL) != -1)
-		die(GUEST_STATUS_USAGE,
-		    "kind=vmcall: VMCALL raises exception %d here, as there is "
-		    "no hypervisor to take it",
-		    last_fault.vector);
+	own_cr3 = kernel_mm.root | (cpu.use_pcid ? kernel_mm.pcid : 0);
 	need_memory((PAGES * 2 + 64) * PAGE_SIZE);
 	for (u64 i = 0; i < PAGES; i++) {
 		for (u32 which = 0; which < 2; which++) {
@@ -287,14 +357,12 @@ static void setup(void)
 	}
 	setup_pde();
 	setup_spaces();
-	if (kind == KIND_PF)
-		trap_set_gate(VECTOR_PF, cost_pf_handler);
+	if (kinds[kind].setup)
+		kinds[kind].setup();
 }
 
-static void prepare(void)
+static void reset(enum start start)
 {
-	enum start start = kinds[kind].start;
-
 	mm_switch(&kernel_mm);
 	pde_turn = 0;
 	pte_write(pde, pde_table[0] | pte_flags(PTE_P | PTE_W));
@@ -307,13 +375,26 @@ static void prepare(void)
 		if (start == TOUCHED)
 			*(volatile u64 *)va_of(i) = i * 2 + 1;
 	}
+	for (u64 i = 0; i < PAGES && start == FRESH; i++)
+		pte_write(entry[i], frame_alloc_fresh() | pte_flags(PTE_P | PTE_W | PTE_NX));
+}
+
+static void prepare(void)
+{
+	reset(kinds[kind].start);
+}
+
+/* It runs nothing on them. */
+static void prepare_control(void)
+{
+	reset(NOTHING);
 }
 
 static void run(u64 ops, u64 (*volatile op)(u64 i))
 {
 	u64 (*fn)(u64 i) = op;
 
-	if (kinds[kind].once && ops > PAGES)
+	if (kinds[kind].use == ONCE && ops > PAGES)
 		die(GUEST_STATUS_USAGE,
 		    "ops=%lu: this kind takes a page for each, and there are %d", ops, PAGES);
 	sum = 0;
@@ -352,7 +433,7 @@ WORKLOAD(cost) = {
 	.ops_max = 1ul << 32,
 	.setup = setup,
 	.prepare = prepare,
-	.prepare_control = prepare,
+	.prepare_control = prepare_control,
 	.body = body,
 	.control = control,
 	.check = check,

@@ -156,7 +156,7 @@ class Results:
         """A workload with the parameters that tell it from its other rows."""
         params = parse_params(work[1])
         if work[0] == "cost" and "kind" in params:
-            return params["kind"]
+            return params["kind"] + (", populated" if "populate" in params else "")
         names = [name for name in self.varying(work[0]) if name in params]
         shown = [name for name in names if not self.usual(work[0], name, params[name])]
         return " ".join([work[0]] + [f"{name}={param_text(name, params[name])}" for name in shown])
@@ -183,6 +183,8 @@ def caption(directory, rows):
     emulator = env.get("emulator", "").split(" ")
     if emulator[0]:
         cpu = f"{emulator[0].capitalize()} {emulator[-1].split('+')[0]}, model {cpu}"
+    if env.get("mitigations") == "on":
+        cpu = f"{cpu}, mitigations on"
     parts += [part for part in (cpu, env.get("revision")) if part]
     return ". ".join(parts)
 
