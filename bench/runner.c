@@ -804,7 +804,6 @@ static void print_stats(const struct machine *m, uint64_t *total)
 {
 	bool body = m->rows.body_known || m->rows.written;
 
-	pmu_print(&m->pmu, &m->rows.pmu_begin, &m->rows.pmu_end);
 	if (!m->stats.sources) {
 		puts("this hypervisor has no statistics (KVM_GET_STATS_FD)");
 		return;
@@ -865,6 +864,7 @@ static int run_machine(struct machine *m, const struct options *opt)
 		if (total)
 			print_stats(m, total);
 		free(total);
+		pmu_print(&m->pmu, &m->rows.pmu_begin, &m->rows.pmu_end);
 	}
 	if (m->rows.failed && status == 0)
 		status = STATUS_MISMATCH;
