@@ -3,9 +3,9 @@
 # and of the summary tool. Included by the top Makefile; B is the build folder.
 
 BENCH_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes
-RUNNER_SRC   := $(wildcard bench/runner*.c)
+RUNNER_SRC   := $(wildcard bench/runner*.c) bench/walk/pmu.c
 
-$(B)/runner: $(RUNNER_SRC) bench/runner.h bench/columns.h workloads/guest_abi.h hv/gtt_ioctl.h | $(B)
+$(B)/runner: $(RUNNER_SRC) bench/runner.h bench/columns.h bench/walk/pmu.h workloads/guest_abi.h hv/gtt_ioctl.h | $(B)
 	$(CC) $(BENCH_CFLAGS) -static -o $@ $(RUNNER_SRC)
 
 $(B)/summarize: bench/summarize.c bench/columns.h | $(B)

@@ -67,6 +67,7 @@ struct options {
 	const char *console;
 	const char *rows;
 	const char *csv;
+	const char *pmu;
 	char *tag;
 	uint64_t mem_mib;
 	uint64_t gtt_mib; /* 0: no device */
@@ -97,6 +98,7 @@ struct machine {
 	FILE *console; /* what the guest writes to COM1 and to its row port */
 	struct line row_line;
 	struct stats stats;
+	struct pmu pmu;
 	struct rows rows;
 	bool ended; /* by the guest, with ... */
 	uint8_t status;
@@ -160,6 +162,10 @@ static void usage(FILE *out)
 		"  --tag LIST         what a row cannot know: host=metal|nested|emulated and\n"
 		"                     clock=tsc|ticks (needed with --csv), engine=, mode=,\n"
 		"                     backing= (added to the pages' kind: cold, warm)\n"
+		"  --pmu on|off|list  count page-walk cycles and TLB flushes by the CPU's "
+		"counters,\n"
+		"                     for --csv and --stats (default: on); list: print what can\n"
+		"                     be counted here, and exit\n"
 		"  --rows FILE        run nothing: take the guest's output from FILE ('-': "
 		"standard\n"
 		"                     input), from a run on the bare machine, to --csv\n"
@@ -200,6 +206,17 @@ static const struct timed_ioctl *parse_ioctl(const char *text)
 	die("--ioctl %s is unknown: version or run is expected", text);
 }
 
+static void list_counters(void) __attribute__((noreturn));
+
+static void list_counters(void)
+{
+	struct pmu pmu;
+
+	pmu_open(&pmu);
+	puts(pmu.text);
+	exit(0);
+}
+
 static void parse_options(int argc, char **argv, struct options *opt)
 {
 	static const struct option longopts[] = {
@@ -214,6 +231,7 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		{ "timeout", required_argument, NULL, 't' },
 		{ "stats", no_argument, NULL, 's' },
 		{ "console", required_argument, NULL, 'o' },
+		{ "pmu", required_argument, NULL, 'P' },
 		{ "rows", required_argument, NULL, 'r' },
 		{ "csv", required_argument, NULL, 'c' },
 		{ "tag", required_argument, NULL, 'T' },
@@ -259,6 +277,9 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		case 'o':
 			opt->console = optarg;
 			break;
+		case 'P':
+			opt->pmu = optarg;
+			break;
 		case 'r':
 			opt->rows = optarg;
 			break;
@@ -284,6 +305,10 @@ static void parse_options(int argc, char **argv, struct options *opt)
 	}
 	if (optind < argc)
 		die("%s is not an option: see runner --help", argv[optind]);
+	if (!strcmp(opt->pmu, "list"))
+		list_counters();
+	if (strcmp(opt->pmu, "on") && strcmp(opt->pmu, "off"))
+		die("--pmu %s is unknown: on, off or list is expected", opt->pmu);
 	if (opt->rows && (opt->kernel || !opt->csv))
 		die("--rows runs nothing and writes to --csv: give that, and no --kernel");
 	if (opt->timed && !opt->csv)
@@ -568,6 +593,15 @@ static void set_up_stats(struct machine *m)
 		die("no memory for statistics");
 }
 
+/* After everything that belongs to the VM's making: nobody else needs a counter before. */
+static void set_up_pmu(struct machine *m, const struct options *opt)
+{
+	if (strcmp(opt->pmu, "on"))
+		strcpy(m->pmu.text, "none: --pmu off");
+	else if ((opt->csv || opt->stats) && pmu_open(&m->pmu))
+		m->rows.pmu = &m->pmu;
+}
+
 /* ------------------------------------------------------------------ ports --------------- */
 
 static void line_byte(struct machine *m, struct line *line, char c)
@@ -848,6 +882,7 @@ static int run_machine(struct machine *m, const struct options *opt)
 	set_cpuid(m);
 	set_registers(m, &boot);
 	set_up_stats(m);
+	set_up_pmu(m, opt);
 	catch_signals(opt);
 
 	status = run_loop(m);
@@ -864,6 +899,7 @@ static int run_machine(struct machine *m, const struct options *opt)
 		if (total)
 			print_stats(m, total);
 		free(total);
+		pmu_print(&m->pmu, &m->rows.pmu_begin, &m->rows.pmu_end);
 	}
 	if (m->rows.failed && status == 0)
 		status = STATUS_MISMATCH;
@@ -908,6 +944,7 @@ int main(int argc, char **argv)
 	struct options opt = {
 		.device = "/dev/penumbra",
 		.append = "",
+		.pmu = "on",
 		.mem_mib = 256,
 		.hugepages = PAGES_THP,
 	};

@@ -195,14 +195,18 @@ void rows_marker(struct rows *rows, uint32_t marker)
 		rows->body_known = false;
 		if (rows->stats)
 			stats_read(rows->stats, rows->begin);
+		if (rows->pmu)
+			pmu_read(rows->pmu, &rows->pmu_begin);
 		break;
 	case GUEST_MARK_BODY_END:
 		if (!rows->in_body)
 			break;
 		if (rows->stats)
 			stats_read(rows->stats, rows->end);
+		if (rows->pmu)
+			pmu_read(rows->pmu, &rows->pmu_end);
 		rows->in_body = false;
-		rows->body_known = rows->stats != NULL;
+		rows->body_known = rows->stats || rows->pmu;
 		break;
 	default:
 		/* The control is timed by the guest alone. */
@@ -330,6 +334,21 @@ static void take_statistics(const struct rows *rows, struct row *row)
 		set_value(row, COL_exits_other, exits - named);
 }
 
+/* What the CPU counted while the guest ran: a column for each event. */
+static void take_pmu(const struct rows *rows, struct row *row)
+{
+#define PMU_COLUMN(name) [PMU_##name] = COL_##name,
+	static const enum column_id column[PMU_COUNTERS] = {
+		PMU_COUNTS(PMU_COLUMN)[PMU_WITNESS] = COL_guest_instructions,
+	};
+#undef PMU_COLUMN
+	uint64_t value;
+
+	for (int i = 0; i < PMU_COUNTERS; i++)
+		if (pmu_count(&rows->pmu_begin, &rows->pmu_end, i, &value))
+			set_value(row, column[i], value);
+}
+
 /*
  * Does the guest's count of an event, less those that cannot exit, equal the hypervisor's
  * statistic of that name?
@@ -454,7 +473,9 @@ void rows_line(struct rows *rows, const char *line)
 	if (!parse_guest_line(line, &row))
 		set_text(&row, COL_status, "failed");
 	add_run_params(rows, row.field[COL_params], FIELD_MAX);
-	if (rows->body_known) {
+	if (rows->body_known && rows->pmu)
+		take_pmu(rows, &row);
+	if (rows->body_known && rows->stats) {
 		take_statistics(rows, &row);
 		if (!counts_agree(rows, &row) && !strcmp(row.field[COL_status], "ok"))
 			set_text(&row, COL_status, "mismatch");

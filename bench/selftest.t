@@ -48,10 +48,10 @@ flags="-std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=address,
 	-fno-sanitize-recover=all"
 # shellcheck disable=SC2086 # words
 build() {
-	$CC $flags -o "$tmp/runner" "$top"/bench/runner*.c || bail_out "the runner does not build"
+	$CC $flags -o "$tmp/runner" "$top"/bench/runner*.c "$top/bench/walk/pmu.c" || bail_out "the runner does not build"
 	$CC $flags -o "$tmp/summarize" "$top/bench/summarize.c" || bail_out "summarize does not build"
 	$CC $flags -o "$tmp/selftest" "$top/bench/selftest.c" "$top/bench/runner_rows.c" \
-		"$top/bench/runner_stats.c" || bail_out "selftest.c does not build"
+		"$top/bench/runner_stats.c" "$top/bench/runner_pmu.c" "$top/bench/walk/pmu.c" || bail_out "selftest.c does not build"
 }
 
 # ------------------------------------------------------------------------------ loader
@@ -159,6 +159,11 @@ test_options() {
 	says 125 "version or run" "an ioctl that is not known"
 	run --ioctl run
 	says 125 "give that" "timing without a place for rows"
+	run --kernel x --pmu maybe
+	says 125 "on, off or list" "an unknown value of --pmu"
+	run --pmu list
+	[ $status = 0 ] && [ "$(wc -l <"$tmp/out")" = 1 ] && [ ! -s "$tmp/err" ]
+	result $? "--pmu list says in one line what this machine's CPU counts"
 	run --unknown
 	says 125 "see runner --help" "an unknown option"
 	run --kernel "$tmp/good" --device "$tmp/absent"
@@ -221,7 +226,7 @@ test_rows() {
 
 # row MODE WORKLOAD REP STATUS ELAPSED EXITS CHECKSUM
 row() {
-	echo "penumbra,$1,$2,a:1,$3,$4,100,$5,1000,ticks,emulated,$6,,,,,,,,,,,,,,,,$7,,thp,,,,,"
+	echo "penumbra,$1,$2,a:1,$3,$4,100,$5,1000,ticks,emulated,$6,,,,,,,,,,,,,,,,$7,,thp,,,,,,,,,,,"
 }
 
 # Column NAME of the summary's row for MODE and WORKLOAD.
@@ -376,11 +381,15 @@ make_pretended_host() {
 		--console) console=$2 ;;
 		--tag) tag=$2 ;;
 		--append) line=$2 ;;
+		--pmu)
+			pmu=$2
+			[ $pmu != list ] || { echo "none: a pretended CPU"; exit; }
+			;;
 		esac
 		shift
 	done
 	echo "guest: a sentence" >"$console"
-	echo "@csv $tag $line"
+	echo "@csv $tag $line pmu=$pmu"
 	case $line in
 	*workload=bad*) echo "runner: it broke" >&2 && exit 126 ;;
 	*workload=rare*) exit 2 ;;
@@ -427,6 +436,9 @@ test_matrix() {
 	matrix MODES=shadow WORKLOADS=bad REPS=7
 	has "workload=bad b=2 reps=7" "WORKLOADS= and REPS="
 	has_not "good" "nothing else is run"
+	has "@env page_walk_counters none: a pretended CPU" "what the CPU counts is a fact"
+	matrix MODES=shadow WORKLOADS=good PMU=off
+	has "workload=good.*pmu=off" "PMU=off"
 	matrix MODES="shadow? ept?" PART=gtt
 	says 2 "nothing is left" "a part of the matrix that is empty"
 	rm "$tmp/parameters/paging_mode"
@@ -442,6 +454,8 @@ test_matrix() {
 	says 2 "no workload unknown" "an unknown workload"
 	matrix REPS=many
 	says 2 "number from 1 to 999" "REPS= that is no number"
+	matrix PMU=2
+	says 2 "on or off" "PMU= that is neither"
 	matrix DEVICE="$tmp/absent"
 	says 2 "is not there" "no device"
 	matrix KERNEL="$tmp/absent"
@@ -634,7 +648,7 @@ test_plots() {
 
 build
 cat >"$tmp/header" <<'END'
-engine,mode,workload,params,rep,status,ops,elapsed,control,clock,host,exits,exits_pt_write,exits_hidden_fault,exits_true_fault,exits_cr3,exits_invlpg,exits_nested,exits_other,flush_guest_invlpg,flush_guest_cr3,flush_guest_invpcid,flush_host,emulated_stores,sptes_written,shadow_pages_peak,shadow_bytes_peak,checksum,guest_faults,backing,gtt_mode,exits_gtt_write,exits_gtt_doorbell,gtt_entries_rebuilt,gtt_portions_compared
+engine,mode,workload,params,rep,status,ops,elapsed,control,clock,host,exits,exits_pt_write,exits_hidden_fault,exits_true_fault,exits_cr3,exits_invlpg,exits_nested,exits_other,flush_guest_invlpg,flush_guest_cr3,flush_guest_invpcid,flush_host,emulated_stores,sptes_written,shadow_pages_peak,shadow_bytes_peak,checksum,guest_faults,backing,gtt_mode,exits_gtt_write,exits_gtt_doorbell,gtt_entries_rebuilt,gtt_portions_compared,walk_cycles_load,walk_cycles_store,walk_cycles_ept,tlb_flush_dtlb,tlb_flush_stlb,guest_instructions
 END
 test_loader
 test_options

@@ -25,6 +25,7 @@ struct parameters param = {
 	.vpid = true,
 	.mtf = true,
 	.mitigations = true,
+	.pmu = true,
 };
 
 /* Parameters given on the command line are set before the module's own start. */
@@ -172,6 +173,7 @@ static struct feature vpid = { &param.vpid, &cpu_caps.tagged_tlb, "VPID with INV
 static struct feature prefault = { &param.prefault, NULL, NULL };
 static struct feature mitigations = { &param.mitigations, NULL, "" };
 static struct feature mtf = { &param.mtf, &cpu_caps.single_step, "the monitor trap flag" };
+static struct feature pmu = { &param.pmu, NULL, NULL };
 
 module_param_cb(ept_ad, &feature_ops, &ept_ad, 0644);
 MODULE_PARM_DESC(
@@ -190,6 +192,10 @@ MODULE_PARM_DESC(mitigations, "Do what the kernel says this CPU needs against sp
 module_param_cb(mtf, &feature_ops, &mtf, 0644);
 MODULE_PARM_DESC(mtf, "Single-step table stores that the decoder does not know; default: on where "
 		      "the CPU has it");
+
+module_param_cb(pmu, &feature_ops, &pmu, 0644);
+MODULE_PARM_DESC(pmu, "Switch the host's performance counters at VM entries and exits, as perf's "
+		      "events for the guest or the host alone need it; default: on");
 
 /* ---- shadow_budget ---- */
 

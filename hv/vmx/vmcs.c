@@ -383,6 +383,7 @@ void cpu_burst_begin(struct vcpu *v)
 		host_of_cpu(v);
 	host_control_registers(v);
 	host_segments_save(v);
+	vmx_perf_switch(v);
 	v->hw.host_debugctl = get_debugctlmsr();
 	if (unlikely(!host->lstar)) {
 		rdmsrl(MSR_STAR, host->star);
@@ -436,6 +437,7 @@ bool cpu_let_interrupts(struct vcpu *v)
 	if (v->hw.reason == EXIT_REASON_PREEMPTION_TIMER)
 		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, vmx_config.slice);
 	host_control_registers(v);
+	vmx_perf_switch(v);
 	return true;
 }
 

@@ -189,15 +189,18 @@ static int probe_controls(void)
 	rdmsr(MSR_IA32_VMX_MISC, low, high);
 	vmx_config.cr3_targets = min((low >> 16) & 0x1ff, (u32)ROOT_TARGETS);
 	err = choose("exit", MSR_IA32_VMX_EXIT_CTLS + offset, exit_needed,
-		     VM_EXIT_SAVE_DEBUG_CONTROLS | VM_EXIT_SAVE_VMX_PREEMPTION_TIMER,
+		     VM_EXIT_SAVE_DEBUG_CONTROLS | VM_EXIT_SAVE_VMX_PREEMPTION_TIMER |
+			     VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL,
 		     &vmx_config.exit);
 	if (err)
 		return err;
 	choose_slice();
 	err = choose("entry", MSR_IA32_VMX_ENTRY_CTLS + offset, entry_needed,
-		     VM_ENTRY_LOAD_DEBUG_CONTROLS, &vmx_config.entry);
+		     VM_ENTRY_LOAD_DEBUG_CONTROLS | VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL,
+		     &vmx_config.entry);
 	if (err)
 		return err;
+	vmx_perf_probe();
 	if (vmx_config.primary & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS) {
 		static const struct control none[] = { {} };
 

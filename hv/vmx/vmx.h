@@ -18,6 +18,7 @@ struct vcpu;
 struct invvpid_operand {
 	u64 vpid, gva; /* gva: canonical */
 };
+#define VMX_PERF_MSRS 4 /* as many as perf names at most, and one to spare */
 
 /* Part of struct vcpu. entry.S reads the first three by generated offsets. */
 struct vmx_vcpu {
@@ -45,6 +46,11 @@ struct vmx_vcpu {
 	u64 host_debugctl;
 
 	u64 cr0_owned, cr4_owned; /* bits the guest changes without an exit */
+
+	/* The host's performance counters: perf.c. */
+	bool perf_global; /* IA32_PERF_GLOBAL_CTRL is switched by control fields */
+	u32 perf_count;	  /* MSRs switched by the lists */
+	struct vmx_msr_entry perf_guest[VMX_PERF_MSRS], perf_host[VMX_PERF_MSRS];
 };
 
 /* All of the VMX controls that do not depend on a VM; worked out once from the capability MSRs. */
@@ -53,6 +59,7 @@ struct vmx_config {
 	u32 pin, primary, secondary, exit, entry;
 	u32 slice; /* guest time until the preemption timer ends it, in its ticks; 0: no timer */
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	bool perf_global; /* control fields can switch IA32_PERF_GLOBAL_CTRL */
 	bool invept_context;
 	bool invvpid_address;
 	u32 invvpid_context_type; /* the narrowest that drops a VPID's entries */
@@ -77,6 +84,8 @@ void vmx_vpid_put(u16 vpid);
 void vmx_invept(u64 eptp);
 void vmx_clear_here(struct vcpu *v);
 void vmx_forget_launch(struct vcpu *v);
+void vmx_perf_probe(void);
+void vmx_perf_switch(struct vcpu *v);
 
 /**
  * vmx_invvpid() - drop what is cached under VPIDs
