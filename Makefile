@@ -33,6 +33,7 @@ help:
 #:                    ENGINES="penumbra kvm native"   KVM and the bare machine beside it
 #: others:
 #:   make cost      ticks per operation, engines and modes side by side
+#:   make phase     who costs least where: working set against table updates, and the crossover
 #:   make plots     draw again from CSV (RESULTS=results/DIR, default results/latest)
 #:   make check     style and static checks: W=1, sparse, kernel-doc, shellcheck, sanitizers
 #:   make load      load the module on this machine (root; VT-x)

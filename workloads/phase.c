@@ -32,10 +32,9 @@ static const struct param params[] = {
 	{},
 };
 
-/* Another line in each page, or all would share a few cache sets. */
 static always_inline u64 va_of(u64 page)
 {
-	return KERNEL_WINDOW + page * PAGE_SIZE + page * 37 % LINES * LINE;
+	return KERNEL_WINDOW + page * PAGE_SIZE;
 }
 
 /* All lines of a frame hold its tag: pages of any place may come to be in it. */
@@ -102,9 +101,10 @@ static void prepare(void)
 	next_spare = 0;
 }
 
-static always_inline u64 next_page(u64 *state)
+/* Any line of the working set. */
+static always_inline u64 next_offset(u64 *state)
 {
-	return lcg(state) & (pages - 1);
+	return lcg(state) & (size - LINE);
 }
 
 static void body(u64 ops)
@@ -112,7 +112,7 @@ static void body(u64 ops)
 	u64 state = SEED, due = 0;
 
 	for (u64 i = 0; i < ops; i++) {
-		u64 page = next_page(&state);
+		u64 offset = next_offset(&state), page = offset / PAGE_SIZE;
 
 		due += updates;
 		if (due >= THOUSAND) {
@@ -121,7 +121,7 @@ static void body(u64 ops)
 			map(page);
 			tlb_flush_kernel_page(va_of(page));
 		}
-		state += *(volatile u64 *)va_of(page);
+		state += *(volatile u64 *)(KERNEL_WINDOW + offset);
 	}
 	last = state;
 }
@@ -132,12 +132,12 @@ static void control(u64 ops)
 	u64 state = SEED, due = 0;
 
 	for (u64 i = 0; i < ops; i++) {
-		u64 page = next_page(&state);
+		u64 offset = next_offset(&state);
 
 		due += updates;
 		if (due >= THOUSAND)
 			due -= THOUSAND;
-		state += va_of(page);
+		state += offset;
 	}
 	last = state;
 }
@@ -153,7 +153,7 @@ static bool check(u64 ops, u64 *checksum)
 		frame[i] = home[i];
 	next_spare = 0;
 	for (u64 i = 0; i < ops; i++) {
-		u64 page = next_page(&state);
+		u64 page = next_offset(&state) / PAGE_SIZE;
 
 		due += updates;
 		if (due >= THOUSAND) {
