@@ -139,7 +139,8 @@ struct cell {
 
 struct view {
 	const char *kind, *metric, *unit, *cpu, *ept_page;
-	unsigned int assumptions;
+	unsigned int assumptions, cpu_index;
+	enum walked ept;
 	double cost[MAX_AXIS][MAX_AXIS][PHASE_MODES]; /* by size and rate */
 	struct phase_choice choice[MAX_AXIS][MAX_AXIS];
 	double crossover[MAX_AXIS];
@@ -260,62 +261,72 @@ static void take_modelled(const struct table *table)
 
 /* ---- views ---- */
 
-static struct view *add_view(const char *kind, const char *metric, const char *unit)
-{
-	struct view *view = &views[view_count++];
+typedef double cost_of(const struct cell *cell, const struct view *view, int mode);
 
-	*view = (struct view){
-		.kind = kind, .metric = metric, .unit = unit, .cpu = "", .ept_page = ""
-	};
-	return view;
+static double cost_elapsed(const struct cell *cell, const struct view *view, int mode)
+{
+	(void)view;
+	return cell->elapsed[mode] * THOUSAND;
 }
 
-static double modelled(const struct cell *cell, unsigned int cpu, enum walked ept, int mode)
+static double cost_with_refs(const struct cell *cell, const struct view *view, int mode)
 {
-	return THOUSAND * (cell->elapsed[mode] * cpus[cpu].thousand_instructions_cycles / THOUSAND +
-			   cell->exits[mode] * cpus[cpu].exit_cycles +
-			   cell->cycles[cpu][mode == PHASE_EPT ? ept : WALK_ONE]);
+	(void)view;
+	return (cell->elapsed[mode] + cell->refs[mode]) * THOUSAND;
 }
 
-static void decide(struct view *view)
+static double cost_modelled(const struct cell *cell, const struct view *view, int mode)
 {
+	const struct cpu_config *cpu = &cpus[view->cpu_index];
+	enum walked walked = mode == PHASE_EPT ? view->ept : WALK_ONE;
+
+	return cell->elapsed[mode] * cpu->thousand_instructions_cycles +
+	       cell->exits[mode] * cpu->exit_cycles * THOUSAND +
+	       cell->cycles[view->cpu_index][walked] * THOUSAND;
+}
+
+static void add_view(struct view view, cost_of *cost)
+{
+	struct view *added = &views[view_count++];
+
+	*added = view;
 	for (size_t s = 0; s < sizes.n; s++) {
-		for (size_t r = 0; r < rates.n; r++)
-			view->choice[s][r] = phase_choose(view->cost[s][r]);
-		view->crossover[s] = phase_crossover(
-			rates.value, (const double(*)[PHASE_MODES])view->cost[s], rates.n);
+		for (size_t r = 0; r < rates.n; r++) {
+			for (int mode = 0; mode < PHASE_MODES; mode++)
+				added->cost[s][r][mode] = cost(&cells[s][r], added, mode);
+			added->choice[s][r] = phase_choose(added->cost[s][r]);
+		}
+		added->crossover[s] = phase_crossover(
+			rates.value, (const double(*)[PHASE_MODES])added->cost[s], rates.n);
 	}
 }
-
-#define EACH_COST(view, s, r, mode)                  \
-	for (size_t s = 0; s < sizes.n; s++)         \
-		for (size_t r = 0; r < rates.n; r++) \
-			for (int mode = 0; mode < PHASE_MODES; mode++)
 
 static void make_views(bool with_walks)
 {
-	struct view *view = add_view("measured", "elapsed", clock_unit);
+	struct view measured = { .kind = "measured", .cpu = "", .ept_page = "" };
+	struct view modelled = { .kind = "modelled", .metric = "cycles", .unit = "cycles" };
 
-	EACH_COST(view, s, r, mode)
-	view->cost[s][r][mode] = cells[s][r].elapsed[mode] * THOUSAND;
+	measured.metric = "elapsed";
+	measured.unit = clock_unit;
+	add_view(measured, cost_elapsed);
+	/* What follows wants instructions, and only an emulated clock counts those. */
+	if (strcmp(clock_unit, "ticks"))
+		return;
 	if (with_walks) {
-		view = add_view("measured", "walk_refs", "references");
-		EACH_COST(view, s, r, mode)
-		view->cost[s][r][mode] = cells[s][r].refs[mode] * THOUSAND;
+		measured.metric = "with_refs";
+		measured.unit = "ticks+refs";
+		add_view(measured, cost_with_refs);
 	}
-	/* A model wants instructions, and only an emulated clock counts those. */
-	for (unsigned int c = 0; c < cpu_count && !strcmp(clock_unit, "ticks"); c++) {
+	for (unsigned int c = 0; c < cpu_count; c++) {
 		for (enum walked w = WALK_2M; w < WALKS; w++) {
-			view = add_view("modelled", "cycles", "cycles");
-			view->cpu = cpus[c].name;
-			view->ept_page = walked_names[w];
-			view->assumptions = cpus[c].assumptions;
-			EACH_COST(view, s, r, mode)
-			view->cost[s][r][mode] = modelled(&cells[s][r], c, w, mode);
+			modelled.cpu = cpus[c].name;
+			modelled.cpu_index = c;
+			modelled.ept = w;
+			modelled.ept_page = walked_names[w];
+			modelled.assumptions = cpus[c].assumptions;
+			add_view(modelled, cost_modelled);
 		}
 	}
-	for (unsigned int v = 0; v < view_count; v++)
-		decide(&views[v]);
 }
 
 /* ---- what goes out ---- */
@@ -438,6 +449,8 @@ static void print_text(void)
 
 			if (isinf(rate))
 				snprintf(what, sizeof(what), ">%.0f", rates.value[rates.n - 1]);
+			else if (rate > 0 && rate < .05)
+				snprintf(what, sizeof(what), "<0.1");
 			else if (!isnan(rate))
 				snprintf(what, sizeof(what), "%.*f", rate > 0 && rate < 10 ? 1 : 0,
 					 rate);

@@ -20,7 +20,7 @@ TINTS = ((1.1, 0.30), (1.5, 0.45), (3, 0.60), (float("inf"), 0.80))
 
 WIDTH, CELL_HEIGHT, GAP = 1120, 31, 62
 LEFT, RIGHT, COLUMN = 84, 96, 560  # pixels of a panel's margins, and of a column
-HEAD, FOOT = 92, 84
+HEAD, FOOT = 92, 104
 
 
 def read(directory, name):
@@ -73,6 +73,8 @@ def crossover_text(row, most):
     """The rate from which ept wins, at the end of a line."""
     if row["ept_wins"] == "never":
         return f">{most:.0f}"
+    if row["ept_wins"] == "crosses" and float(row["from_updates"]) < 0.05:
+        return "<0.1"
     return reshape.short(round(float(row["from_updates"]), 1)) if row["from_updates"] else ""
 
 
@@ -105,26 +107,32 @@ def main():
         caption = reshape.caption(sys.argv[1], rows)
 
     assumed = [f"{row['cpu'].replace('-', ' ')} {row['assumptions']}" for row in rows if row["cpu"]]
-    note = "In a cell: the cheapest mode, and what the best of the other kind (shadow modes, EPT) costs as a multiple of it."
+    notes = [
+        "A cell: the cheapest mode, and the best of the other kind (a shadow mode; ept) as a multiple"
+        " of it. Shadow modes within 2 %: the first of them. Right of the line ept costs least."
+    ]
     if assumed:
-        note += " Assumptions behind the models: " + ", ".join(dict.fromkeys(assumed)) + "."
+        notes.append(
+            "Modelled = measured instructions and exits at the CPU's rates + walks and data of the"
+            " model. Assumptions in it: " + ", ".join(dict.fromkeys(assumed)) + "."
+        )
     plot = reshape.Plot(Source, sys.argv[2], "phase", "phase.gp")
     legend = [(mode, COLOURS[mode], 0) for mode in ("shadow", "ssp", "hybrid", "ept")]
     legend.append(("within 2 %", TIE, 0))
     plot.set(
         plot_title="Which paging mode costs least: working set against page-table updates",
-        note=note,
+        note="\\n".join(notes),
         width=WIDTH,
         height=height,
         caption_y=12 / height,
-        note_y=30 / height,
+        note_y=(14 + 16 * len(notes)) / height,
         title_y=1 - 20 / height,
         legend=reshape.legend(legend, WIDTH, 1 - 46 / height, 10, box=12 / height),
         n_panels=len(views),
         n_sizes=len(sizes),
         n_rates=len(rates),
         set_xtics=reshape.tics("x", [(x, f"{rate:.0f}") for x, rate in enumerate(rates)]),
-        set_ytics=reshape.tics("y", [(y, reshape.binary(s) + "iB") for y, s in enumerate(sizes)]),
+        set_ytics=reshape.tics("y", [(y, f"{reshape.binary(s)[:-1]} {reshape.binary(s)[-1]}iB") for y, s in enumerate(sizes)]),
     )
     places = {"left": [], "right": [], "top": [], "bottom": [], "title": [], "labels": [], "x": []}
     for view in views:
@@ -147,10 +155,10 @@ def main():
             for x, rate in enumerate(rates):
                 text = cell_text(grid[size, rate])
                 shift = 0.38 if "\\n" in text else 0
-                commands.append(f'set label "{text}" at {x}, {y} center offset 0, {shift} '
+                commands.append(f'set label "{text}" at {x}, {y} center front offset 0, {shift} '
                                 'font "DejaVu Sans,8.5" textcolor rgb "#000000"')
             text = crossover_text(lines[view, size], rates[-1])
-            commands.append(f'set label "{text}" at {len(rates) - 0.3}, {y} left '
+            commands.append(f'set label "{text}" at {len(rates) - 0.3}, {y} left front '
                             'font "DejaVu Sans Bold,9.5" textcolor rgb "#202020"')
         commands.append(f'set label "ept from" at {len(rates) - 0.3}, {len(sizes) - 0.5} left '
                         'offset 0, 0.55 font "DejaVu Sans,9" textcolor rgb "#202020"')
