@@ -11,7 +11,7 @@ load style
 set multiplot
 set label 1 plot_title at screen 0.5, screen title_y center font "DejaVu Sans Bold,13" \
 	textcolor rgb "#202020"
-set label 2 note at screen 0.01, screen note_y left font "DejaVu Sans,9" textcolor rgb "#505050"
+eval(set_notes)
 unset key
 unset border
 unset tics

@@ -20,7 +20,7 @@ TINTS = ((1.1, 0.30), (1.5, 0.45), (3, 0.60), (float("inf"), 0.80))
 
 WIDTH, CELL_HEIGHT, GAP = 1120, 31, 62
 LEFT, RIGHT, COLUMN = 84, 96, 560  # pixels of a panel's margins, and of a column
-HEAD, FOOT = 92, 104
+HEAD, FOOT = 92, 96
 
 
 def read(directory, name):
@@ -41,7 +41,7 @@ def title(view):
         size = {"2m": "2 MiB", "4k": "4 KiB"}[page]
         return f"{cpu.replace('-', ' ')}, modelled cycles: EPT with {size} pages"
     if metric == "with_refs":
-        return "Measured: instructions, and 1 for each walk reference"
+        return "Measured: instructions + walk references"
     if unit == "ticks":
         return "Measured: instructions alone, walks cost nothing"
     return f"Measured: {reshape.UNITS.get(unit, unit)}"
@@ -118,14 +118,16 @@ def main():
         )
     plot = reshape.Plot(Source, sys.argv[2], "phase", "phase.gp")
     legend = [(mode, COLOURS[mode], 0) for mode in ("shadow", "ssp", "hybrid", "ept")]
-    legend.append(("within 2 %", TIE, 0))
+    legend.append(("tie: within 2 %", TIE, 0))
     plot.set(
         plot_title="Which paging mode costs least: working set against page-table updates",
-        note="\\n".join(notes),
+        set_notes="; ".join(
+            f'set label {5 + i} "{text}" at screen 0.01, screen {(12 + 16 * (len(notes) - i)) / height:.5f} '
+            'left font "DejaVu Sans,9" textcolor rgb "#505050"' for i, text in enumerate(notes)
+        ),
         width=WIDTH,
         height=height,
         caption_y=12 / height,
-        note_y=(14 + 16 * len(notes)) / height,
         title_y=1 - 20 / height,
         legend=reshape.legend(legend, WIDTH, 1 - 46 / height, 10, box=12 / height),
         n_panels=len(views),
