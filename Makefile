@@ -36,6 +36,7 @@ help:
 #:                    JOBS=1             passes at a time on the emulated host (default 2)
 #: others:
 #:   make cost      ticks per operation, engines and modes side by side; takes the same
+#:   make phase     who costs least where: working set against table updates, and the crossover
 #:   make plots     draw again from CSV (RESULTS=results/DIR, default results/latest)
 #:   make check     style and static checks: W=1, sparse, kernel-doc, shellcheck, sanitizers
 #:   make load      load the module on this machine (root; VT-x)

@@ -18,6 +18,24 @@ cost:
 	@CONF=bench/cost.conf SUMMARY=table RESULTS_DIR=results/cost \
 		ENGINES="$${ENGINES:-kvm penumbra native}" bench/run
 
+# The plane of working set and table updates: who costs least, measured and on named CPUs.
+# RESULTS=DIR draws again from the files there.
+$(B)/phase: bench/phase.c bench/phase_cell.c bench/walk/cpu.c bench/phase_cell.h bench/walk/cpu.h | $(B)
+	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^) -lm
+
+$(B)/tests/phase: bench/phase_unit.c bench/phase_cell.c bench/phase_cell.h
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -o $@ \
+		$(filter %.c,$^) -lm
+
+TEST_PROGRAMS += $(B)/phase $(B)/tests/phase
+
+.PHONY: phase
+phase:
+	@scripts/setup $(if $(RESULTS),,build) plots
+	@$(MAKE) --no-print-directory -s $(B)/phase $(B)/walkmodel $(B)/summarize
+	@bench/phase $(RESULTS)
+
 TESTS += bench/selftest.t bench/native.t
 
 include bench/walk/build.mk

@@ -10,7 +10,8 @@ ENGINE=${ENGINE:-penumbra}
 if [ $# = 0 ]; then
 	set -- selftest "null_exit kind=cpuid" "null_exit kind=vmcall" "null_exit kind=out" \
 		"pt_update share=0" "pt_update share=50" "pt_update share=100" \
-		"pt_update share=50 flush=cr3" "fault_in page=4k" "fault_in page=2m ops=32" fork_cow \
+		"pt_update share=50 flush=cr3" "phase size=512K updates=100 ops=2000" \
+		"fault_in page=4k" "fault_in page=2m ops=32" fork_cow \
 		"ctx_switch procs=2" "ctx_switch procs=16" "ctx_switch procs=4 pcid=1" \
 		"ctx_switch procs=4 pcid=1 roots=1" "ctx_switch procs=8 roots=1" protect \
 		"gups page=4k" "gups page=2m" "chase size=4M page=4k" "chase size=4M page=2m" mix
