@@ -36,6 +36,9 @@ SOURCES = [
     ("growth", "growth", "summary.csv", "Growth", "make growth"),
 ]
 
+# Columns that tell rows apart besides engine, mode, workload and parameters, where they are there.
+FURTHER_KEYS = ("cpu", "guest_mib")
+
 ALL_ENGINES = 'make bench ENGINES="native kvm penumbra"'
 
 
@@ -126,7 +129,8 @@ class Table:
     def find(self, name, works, columns):
         """{work: (value, rows)} of a series; works is 'gups page=4k, mix'.
 
-        Repetitions of the same work become their median.
+        Repetitions of the same work become their median; a summary's lines are such already, and
+        where the same work is there twice (on another host) the last one stands, as in the plots.
         """
         rows = self.series(name)
         found = {}
@@ -139,20 +143,21 @@ class Table:
             values = [self.total(row, columns) for row in group]
             values = [value for value in values if value is not None]
             if values:
-                figures[key] = (statistics.median(values), group)
+                value = statistics.median(values) if "rep" in group[0] else values[-1]
+                figures[key] = (value, group)
         return figures
 
-    def missing(self, name):
+    def missing(self, name, column=""):
         """What to say of a figure that is not here."""
-        if self.name == "main" and self.rows and not self.series(name):
-            engine = name.split("/")[0]
-            return NotTaken(ALL_ENGINES if engine in ("kvm", "native") else self.how)
+        foreign = name.split("/")[0] in ("kvm", "native") and not self.series(name)
+        if self.name == "main" and (foreign or "native" in column):
+            return NotTaken(ALL_ENGINES)
         return NotTaken(self.how)
 
 
 def key_of(row):
     """What tells one work of a series from another."""
-    return (row.get("workload", ""), row.get("params", ""), row.get("cpu", ""))
+    return tuple(row.get(name, "") for name in ("workload", "params") + FURTHER_KEYS)
 
 
 def same(text, wanted):

@@ -68,7 +68,7 @@ class Evaluator:
         table = self.table(name)
         found = table.find(series, work, column)
         if not found:
-            raise table.missing(series)
+            raise table.missing(series, column)
         if len(found) > 1:
             raise NotTaken(f"no figure: {len(found)} rows are '{work}'")
         ((value, rows),) = found.values()
@@ -80,10 +80,10 @@ class Evaluator:
         upper, lower = (table.find(series, works, column) for series in (over, under))
         for found, series in ((upper, over), (lower, under)):
             if not found:
-                raise table.missing(series)
+                raise table.missing(series, column)
         keys = [key for key in upper if key in lower and lower[key][0] != 0]
         if not keys:
-            raise table.missing(under)
+            raise table.missing(under, column)
         sources = [(table, row) for key in keys for row in upper[key][1] + lower[key][1]]
         return Figure((upper[key][0] / lower[key][0] for key in keys), sources)
 

@@ -115,22 +115,24 @@ def written(value, sign=False, least=None):
 
 def number(value, unit="", sign=False, least=None):
     """A figure with its exact value."""
-    exact = f"{value:.10g}"
+    exact = repr(float(value)).removesuffix(".0")
     return element("data", written(value, sign, least) + unit, value=exact, title=exact)
 
 
 UNITS = {"%": ("%", False), "+%": ("%", True), "x": ("\u00d7", False)}
 
 
-def figure(values, unit, rows=True):
+def figure(values, unit):
     """One figure, or from where to where several go."""
     suffix, sign = UNITS.get(unit, ("", False))
     word = "" if unit in UNITS or not unit else "\u00a0" + unit
     if len(values) == 1:
         return join([number(values[0], suffix, sign), word])
-    ends = [number(end, suffix, sign) for end in (min(values), max(values))]
-    note = f" ({len(values)} rows)" if rows else ""
-    return join([ends[0], " to ", ends[1], word, note])
+    low, high = min(values), max(values)
+    note = f" ({len(values)} rows)"
+    if written(low, sign) == written(high, sign):
+        return join([number(low, suffix, sign), word, note])
+    return join([number(low, suffix, sign), " to ", number(high, suffix, sign), word, note])
 
 
 def not_taken(how):

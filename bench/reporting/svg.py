@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ElementTree
 from data import BadInput
 
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
+PRESERVE = "{http://www.w3.org/XML/1998/namespace}space"
 DROPPED = {"title", "desc", "script", "metadata", "foreignObject", "image"}
 
 
@@ -42,12 +43,14 @@ def inline(path, prefix, label):
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def clean(element, prefix, used):
+def clean(element, prefix, used, in_text=False):
     """Own ids, no namespaces, nothing from elsewhere."""
     element.tag = local(element.tag)
+    in_text = in_text or element.tag == "text"
     attributes, element.attrib = dict(element.attrib), {}
     for name, value in attributes.items():
-        name = local(name)
+        # Leading spaces of a label are its distance from the mark beside it.
+        name = "xml:space" if name == PRESERVE else local(name)
         if name.startswith("on") or (name == "id" and value not in used):
             continue
         if name == "id":
@@ -59,14 +62,15 @@ def clean(element, prefix, used):
         elif name == "font-family":
             value += ", Verdana, sans-serif"
         element.set(name, REFERENCE.sub(lambda found: f"url(#{prefix}{found[1]})", value))
-    for text in ("text", "tail"):
-        if not (getattr(element, text) or "").strip():
-            setattr(element, text, None)
+    if not in_text:
+        element.text = element.text if (element.text or "").strip() else None
     for child in list(element):
         if not isinstance(child.tag, str) or local(child.tag) in DROPPED:
             element.remove(child)
         else:
-            clean(child, prefix, used)
+            clean(child, prefix, used, in_text)
+            if not in_text and not (child.tail or "").strip():
+                child.tail = None
 
 
 def title(path):
