@@ -58,6 +58,7 @@ pre { overflow-x: auto; background: #f4f6f8; padding: .6rem .8rem; font-size: .8
   figure { overflow-x: auto; }
   figure svg { min-width: 46rem; }
   figcaption { position: sticky; left: 0; }
+  tbody th { position: sticky; left: 0; background: #fff; min-width: 8.5rem; }
   .stack thead { display: none; }
   .stack, .stack tbody, .stack tr, .stack td, .stack th { display: block; }
   .stack tr { border-bottom: 2px solid #707070; padding: .5rem 0; }
