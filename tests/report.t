@@ -121,8 +121,18 @@ def write(path, text):
 
 def row(engine, mode, workload, params, **figures_):
     """A line of summary.csv."""
-    values = {"engine": engine, "mode": mode, "workload": workload, "params": params, "clock": "ticks",
-              "host": "emulated", "backing": "thp", "reps": "3", "failed": "0", "ops": "7"}
+    values = {
+        "engine": engine,
+        "mode": mode,
+        "workload": workload,
+        "params": params,
+        "clock": "ticks",
+        "host": "emulated",
+        "backing": "thp",
+        "reps": "3",
+        "failed": "0",
+        "ops": "7",
+    }
     values.update({name: str(value) for name, value in figures_.items()})
     return ",".join(values.get(name, "") for name in SUMMARY.split(","))
 
@@ -133,39 +143,96 @@ def fixtures(root):
     for i, (engine, mode) in enumerate(LEGENDS.values(), 1):
         native = engine == "native"
         for j, params in enumerate((UPDATE, UPDATE + ";ad:1"), 1):
-            lines.append(row(engine, mode, "pt_update", params, elapsed_per_op=1000 * i + j + 0.125,
-                             cost_median=900 * i + j + 0.25, elapsed_vs_native="" if native else i + 0.5,
-                             exits_per_op="" if native else 3.0625 * j / i,
-                             exits_other_per_op="" if native else 0.0625 * j / i,
-                             shadow_bytes_peak="" if native else 4096 * i))
-    lines.append(row("penumbra", "shadow", "mix", "-", elapsed_per_op=51234.5, cost_median=50321.25,
-                     exits_per_op=613.5, exits_other_per_op=1.5, shadow_bytes_peak=430080))
-    lines.append(row("penumbra", "ept", "mix", "-", elapsed_per_op=7123.5, cost_median=7001,
-                     exits_per_op=0, exits_other_per_op=0))
-    for mode, elapsed in (("strict", 1310), ("relaxed", 655), ("hybrid", 262), ("passthrough", 131)):
-        lines.append(row("penumbra", "ept", "gmedia", "threads:1;size:cif", gtt_mode=mode,
-                         elapsed_per_op=elapsed, exits_per_op=elapsed / 10))
+            lines.append(
+                row(
+                    engine,
+                    mode,
+                    "pt_update",
+                    params,
+                    elapsed_per_op=1000 * i + j + 0.125,
+                    cost_median=900 * i + j + 0.25,
+                    elapsed_vs_native="" if native else i + 0.5,
+                    exits_per_op="" if native else 3.0625 * j / i,
+                    exits_other_per_op="" if native else 0.0625 * j / i,
+                    shadow_bytes_peak="" if native else 4096 * i,
+                )
+            )
+    lines.append(
+        row(
+            "penumbra",
+            "shadow",
+            "mix",
+            "-",
+            elapsed_per_op=51234.5,
+            cost_median=50321.25,
+            exits_per_op=613.5,
+            exits_other_per_op=1.5,
+            shadow_bytes_peak=430080,
+        )
+    )
+    lines.append(
+        row(
+            "penumbra",
+            "ept",
+            "mix",
+            "-",
+            elapsed_per_op=7123.5,
+            cost_median=7001,
+            exits_per_op=0,
+            exits_other_per_op=0,
+        )
+    )
+    for mode, elapsed in (
+        ("strict", 1310),
+        ("relaxed", 655),
+        ("hybrid", 262),
+        ("passthrough", 131),
+    ):
+        lines.append(
+            row(
+                "penumbra",
+                "ept",
+                "gmedia",
+                "threads:1;size:cif",
+                gtt_mode=mode,
+                elapsed_per_op=elapsed,
+                exits_per_op=elapsed / 10,
+            )
+        )
     write(f"{root}/run/summary.csv", "\n".join(lines) + "\n")
     write(f"{root}/run/raw.csv", "engine,mode,workload,status\npenumbra,ssp,mix,timeout\n")
-    write(f"{root}/run/env.txt", "date 2001-02-03T04:05:06Z\nrevision abc1234\nhost emulated\n"
-                                 "host_cmdline <b>&\"quoted\"\n")
+    write(
+        f"{root}/run/env.txt",
+        "date 2001-02-03T04:05:06Z\nrevision abc1234\nhost emulated\n"
+        'host_cmdline <b>&"quoted"\n',
+    )
     write(f"{root}/run/exits.svg", SVG)
     write(f"{root}/run/gtt_x.svg", SVG)
     lines = [SUMMARY]
-    for engine, mode, cost in (("penumbra", "shadow", 271.5), ("kvm", "shadow", 1086), ("native", "native", 5)):
+    for engine, mode, cost in (
+        ("penumbra", "shadow", 271.5),
+        ("kvm", "shadow", 1086),
+        ("native", "native", 5),
+    ):
         lines.append(row(engine, mode, "cost", "kind:invlpg", cost_median=cost, exits_per_op=1))
     write(f"{root}/beside/cost/latest/summary.csv", "\n".join(lines) + "\n")
     keys = "engine,mode,workload,params,rep,host"
-    write(f"{root}/beside/walks/walks.csv",
-          f"{keys},walks,refs_per_walk,host_walk_refs,kind\n"
-          "penumbra,shadow,chase,size:64K,1,emulated,11,4.25,0,measured\n"
-          "penumbra,ept,chase,size:64K,1,emulated,12,21.25,0,measured\n")
-    write(f"{root}/beside/walks/walks_modelled.csv",
-          f"{keys},cpu,refs_per_walk,translation_cycles_per_access,kind\n"
-          "penumbra,ept,chase,size:64K,1,emulated,Model-A,1.125,33.75,modelled\n"
-          "penumbra,ept,chase,size:64K,1,emulated,Model-B,1.25,35.75,modelled\n")
-    write(f"{root}/beside/phase/latest/phase.csv",
-          "size,updates,winner,cost\n64K,0,shadow,12.75\n64K,9,ept,13.75\n64K,99,ept,\n")
+    write(
+        f"{root}/beside/walks/walks.csv",
+        f"{keys},walks,refs_per_walk,host_walk_refs,kind\n"
+        "penumbra,shadow,chase,size:64K,1,emulated,11,4.25,0,measured\n"
+        "penumbra,ept,chase,size:64K,1,emulated,12,21.25,0,measured\n",
+    )
+    write(
+        f"{root}/beside/walks/walks_modelled.csv",
+        f"{keys},cpu,refs_per_walk,translation_cycles_per_access,kind\n"
+        "penumbra,ept,chase,size:64K,1,emulated,Model-A,1.125,33.75,modelled\n"
+        "penumbra,ept,chase,size:64K,1,emulated,Model-B,1.25,35.75,modelled\n",
+    )
+    write(
+        f"{root}/beside/phase/latest/phase.csv",
+        "size,updates,winner,cost\n64K,0,shadow,12.75\n64K,9,ept,13.75\n64K,99,ept,\n",
+    )
     write(f"{root}/beside/phase/latest/phase.svg", SVG)
     write(f"{root}/beside/later/latest/some.svg", SVG)
 
@@ -177,7 +244,10 @@ def report(root, run="run", beside="beside"):
         os.remove(out)
     done = subprocess.run(
         [f"{BENCH}/report", f"{root}/{run}", "--beside", f"{root}/{beside}", "--out", out],
-        capture_output=True, text=True, check=False)
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     text = ""
     if os.path.exists(out):
         with open(out, encoding="utf-8") as file:
@@ -188,15 +258,25 @@ def report(root, run="run", beside="beside"):
 def sound(text, name):
     """What holds for every page."""
     document = Document(text)
-    check(text and not document.open and not document.wrong, f"{name}: every element is closed",
-          document.wrong or document.open)
+    check(
+        text and not document.open and not document.wrong,
+        f"{name}: every element is closed",
+        document.wrong or document.open,
+    )
     twice = {i for i in document.ids if document.ids.count(i) > 1}
     check(document.ids and not twice, f"{name}: no id is there twice", twice)
     lost = {t for t in document.targets if t[1:] not in document.ids}
     check(document.targets and not lost, f"{name}: what is referred to is there", lost)
     loads = [load for load in document.loads if not load.startswith("data:")]
-    check(not loads and "http:" not in text and "https:" not in text and "@import" not in text
-          and "<script" not in text, f"{name}: nothing is loaded from outside", loads)
+    check(
+        not loads
+        and "http:" not in text
+        and "https:" not in text
+        and "@import" not in text
+        and "<script" not in text,
+        f"{name}: nothing is loaded from outside",
+        loads,
+    )
     return document
 
 
@@ -210,22 +290,31 @@ def rounded(shown, exact):
 
 def compare(table, rows, column, name):
     """All cells of a table of engines and modes against the CSV."""
-    heads = [re.sub(r"(per operation|ticks per operation|bytes|\u00d7 native)$", "", text).strip()
-             for text, _ in table[0]]
+    heads = [
+        re.sub(r"(per operation|ticks per operation|bytes|\u00d7 native)$", "", text).strip()
+        for text, _ in table[0]
+    ]
     wrong, seen = [], 0
     for line in table[1:]:
         label = line[0][0]
         for head, (shown, values) in zip(heads[1:], line[1:]):
             if head not in LEGENDS:
                 continue
-            found = [r for r in rows if (r["engine"], r["mode"]) == LEGENDS[head] and not r["gtt_mode"]
-                     and r["workload"] == label.split()[0] and ("ad:1" in r["params"]) == ("ad=1" in label)]
+            found = [
+                r
+                for r in rows
+                if (r["engine"], r["mode"]) == LEGENDS[head]
+                and not r["gtt_mode"]
+                and r["workload"] == label.split()[0]
+                and ("ad:1" in r["params"]) == ("ad=1" in label)
+            ]
             expected = found[0][column] if found else ""
             seen += bool(expected)
             if not expected and (values or shown != "not taken"):
                 wrong.append(f"{label}, {head}: {shown}, and was not taken")
-            elif expected and (not values or float(values[0]) != float(expected)
-                               or not rounded(shown, expected)):
+            elif expected and (
+                not values or float(values[0]) != float(expected) or not rounded(shown, expected)
+            ):
                 wrong.append(f"{label}, {head}: {shown} {values}, not {expected}")
     want = sum(1 for r in rows if r[column] and not r["gtt_mode"])
     check(not wrong and seen == want, name, wrong or f"{seen} of {want}")
@@ -246,27 +335,46 @@ def test_figures(root, text):
     document = sound(text, "a page of all")
     with open(f"{root}/run/summary.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    compare(document.tables.get("VM exits of every workload", [[]]), rows, "exits_per_op",
-            "all VM exits are those of the CSV, and no others")
+    compare(
+        document.tables.get("VM exits of every workload", [[]]),
+        rows,
+        "exits_per_op",
+        "all VM exits are those of the CSV, and no others",
+    )
     title = "Time of every workload, the loop around it taken off"
     compare(document.tables.get(title, [[]]), rows, "cost_median", "all times are those of the CSV")
     line = cells(document, "Single operations", "INVLPG invlpg")
-    check([v for _, v in line[1:]] == [["271.5"], ["1086"], ["5"], ["4"]],
-          "single operations, with KVM over shadow", line)
+    check(
+        [v for _, v in line[1:]] == [["271.5"], ["1086"], ["5"], ["4"]],
+        "single operations, with KVM over shadow",
+        line,
+    )
     line = cells(document, "Page walks: references of one walk", "chase")
     check([v for _, v in line[1:]] == [["4.25"], ["21.25"]], "references of a walk", line)
     line = cells(document, "Models of named CPUs: what translation", "chase size=64K, cpu Model-B")
     check([v for _, v in line[1:]] == [["35.75"]], "cycles of a model, which say modelled", line)
     line = cells(document, "Published claims", "Two modes of shadow")
-    check(line and line[2][1] == ["5"] and "5\u00d7" in line[2][0], "a claim's figure is computed", line)
+    check(
+        line and line[2][1] == ["5"] and "5\u00d7" in line[2][0],
+        "a claim's figure is computed",
+        line,
+    )
     line = cells(document, "Published claims", "Lazy synchronisation")
     # Exits but for other: 3 j / i under shadow (i = 1) and ssp (i = 2).
     check(line and line[2][1] == ["-50"], "and one of a difference of columns", line)
     line = cells(document, "Share of passthrough", "gmedia")
-    check([v for _, v in line[1:]] == [["10"], ["20"], ["50"], ["100"]], "shares of passthrough", line)
+    check(
+        [v for _, v in line[1:]] == [["10"], ["20"], ["50"], ["100"]], "shares of passthrough", line
+    )
     line = cells(document, "Phases: phase.csv", "64K") or cells(document, "Phases: phase.csv", "0")
-    check("12.75" in str(line) and "not taken" in text, "a table that nobody knows is there as it is", line)
-    check(text.count("<svg") == 4 and "later" in text, "all plots are there, of unknown folders too")
+    check(
+        "12.75" in str(line) and "not taken" in text,
+        "a table that nobody knows is there as it is",
+        line,
+    )
+    check(
+        text.count("<svg") == 4 and "later" in text, "all plots are there, of unknown folders too"
+    )
     check('xml:space="preserve"' in text, "and their labels keep their distance")
     check("&lt;b&gt;&amp;&quot;quoted&quot;" in text, "text of env.txt is text")
     check("mix (penumbra ssp: timeout)" in text, "a repetition that failed is named")
@@ -287,8 +395,11 @@ def test_published(text):
                 wrong.append(f"{title} {entry['metric']} {field}: {value}, not {entry[field]}")
         if "claims.conf" in str(line):
             wrong.append(f"{title} {entry['metric']}: claims.conf has no answer")
-    check(published and not wrong, "published.csv is there to the last figure, with an answer each",
-          "\n".join(wrong))
+    check(
+        published and not wrong,
+        "published.csv is there to the last figure, with an answer each",
+        "\n".join(wrong),
+    )
 
 
 def test_missing(root):
@@ -297,28 +408,47 @@ def test_missing(root):
     status, text, errors = report(root, "empty", "empty")
     check(status == 0, "a page without any figure", errors)
     document = sound(text, "an empty page")
-    here = [line[2] for title, rows in document.tables.items() if title.startswith("Published claims")
-            for line in rows[1:]]
-    check(here and not any(values for _, values in here), "no claim has a figure of ours",
-          [h for h in here if h[1]])
+    here = [
+        line[2]
+        for title, rows in document.tables.items()
+        if title.startswith("Published claims")
+        for line in rows[1:]
+    ]
+    check(
+        here and not any(values for _, values in here),
+        "no claim has a figure of ours",
+        [h for h in here if h[1]],
+    )
     check(all("not taken" in shown for shown, _ in here), "each says that it was not taken")
     for how in ("make bench", "make cost", "make phase", "make growth", "bench/walk/measure"):
         check(how in text, f"and how: {how}")
     published = [line for rows in document.tables.values() for line in rows[1:] if len(line) == 11]
-    check(published and not any(values for line in published for _, values in line[4:10]),
-          "nor is there one beside the published ones")
+    check(
+        published and not any(values for line in published for _, values in line[4:10]),
+        "nor is there one beside the published ones",
+    )
 
 
 def test_bad_input(root):
     """A sentence, and no page."""
     write(f"{root}/short/summary.csv", "engine,mode,workload,params\npenumbra,ept\n")
-    write(f"{root}/words/summary.csv", SUMMARY + "\n" + row("penumbra", "ept", "mix", "-", exits_per_op="many") + "\n")
+    write(
+        f"{root}/words/summary.csv",
+        SUMMARY + "\n" + row("penumbra", "ept", "mix", "-", exits_per_op="many") + "\n",
+    )
     write(f"{root}/drawing/x.svg", "<svg")
-    for run, sentence in (("short", "line 2: wrong number of fields"), ("words", "not a number: many"),
-                          ("drawing", "x.svg"), ("absent", "is not there")):
+    for run, sentence in (
+        ("short", "line 2: wrong number of fields"),
+        ("words", "not a number: many"),
+        ("drawing", "x.svg"),
+        ("absent", "is not there"),
+    ):
         status, text, errors = report(root, run)
-        check(status == 2 and sentence in errors and "Traceback" not in errors and not text,
-              f"bad input: {sentence}", errors)
+        check(
+            status == 2 and sentence in errors and "Traceback" not in errors and not text,
+            f"bad input: {sentence}",
+            errors,
+        )
 
 
 def expression(root, text):
@@ -338,8 +468,14 @@ def test_expressions(root):
         (mix, [613.5]),
         (f"({mix} - 13.5) / 2 + -1", [299.0]),
         (ad, [1.53125]),
-        ('fig("main", "ept", "pt_update share=100", "exits_per_op")', "NotTaken: no figure: 2 rows"),
-        ('ratio("main", "ssp", "shadow", "pt_update ad=1, pt_update ad=, mix", "exits_per_op")', [0.5, 0.5]),
+        (
+            'fig("main", "ept", "pt_update share=100", "exits_per_op")',
+            "NotTaken: no figure: 2 rows",
+        ),
+        (
+            'ratio("main", "ssp", "shadow", "pt_update ad=1, pt_update ad=, mix", "exits_per_op")',
+            [0.5, 0.5],
+        ),
         ('high(change("main", "ept", "shadow", "mix", "exits_per_op"))', [-100.0]),
         ('count(ratio("main", "ssp", "shadow", "*", "exits_per_op"))', [2]),
         ('fig("main", "hybrid", "mix", "exits_per_op")', "NotTaken: make bench"),
@@ -352,7 +488,11 @@ def test_expressions(root):
         (f"{mix} ** 2", "BadInput: not an expression"),
     ):
         found = expression(root, text)
-        good = found.startswith(wanted) if isinstance(found, str) and isinstance(wanted, str) else found == wanted
+        good = (
+            found.startswith(wanted)
+            if isinstance(found, str) and isinstance(wanted, str)
+            else found == wanted
+        )
         check(good, f"{text} is {wanted}", found)
 
 
@@ -375,7 +515,9 @@ def test_names():
             calls += 1
             words = [argument.value for argument in node.args]
             wrong += [w for w in words[-1].split() if w not in columns and w not in "+-"]
-            wrong += [w for spec in words[-2].split(",") for w in spec.split()[:1] if w not in workloads]
+            wrong += [
+                w for spec in words[-2].split(",") for w in spec.split()[:1] if w not in workloads
+            ]
     check(calls > 40 and not wrong, "claims.conf names columns and workloads that there are", wrong)
 
 

@@ -217,7 +217,15 @@ class Page:
         self.plots += 1
         label = svg.title(path) or os.path.basename(path)
         drawing = Markup(svg.inline(path, f"plot{self.plots}-", label))
-        text = ["Figure ", self.plots, ". ", element("code", os.path.basename(path)), ": ", from_, "."]
+        text = [
+            "Figure ",
+            self.plots,
+            ". ",
+            element("code", os.path.basename(path)),
+            ": ",
+            from_,
+            ".",
+        ]
         return element("figure", join([drawing, element("figcaption", join(text))]))
 
     def plots_of(self, folder, from_, chosen=lambda name: True):
@@ -230,14 +238,20 @@ class Page:
         """The whole page."""
         contents = element(
             "ol",
-            join(element("li", element("a", title, href=f"#{id_}")) for id_, title, _ in self.sections),
+            join(
+                element("li", element("a", title, href=f"#{id_}"))
+                for id_, title, _ in self.sections
+            ),
         )
         nav = element("nav", contents, aria_label="Contents")
         body = [
             element("h1", self.title),
             element("p", subtitle, class_="subtitle"),
-            element("section", join([element("h2", "Findings", style="border:0;margin:0"), abstract]),
-                    class_="abstract"),
+            element(
+                "section",
+                join([element("h2", "Findings", style="border:0;margin:0"), abstract]),
+                class_="abstract",
+            ),
             element("h2", "Contents"),
             nav,
         ]
