@@ -484,6 +484,8 @@ def test_expressions(root):
         (f"{mix} / 0", "NotTaken: no figure: it would divide by zero"),
         ('fig("nowhere", "ept", "mix", "exits_per_op")', "BadInput: there is no set"),
         ('__import__("os").getpid()', "BadInput: not an expression"),
+        ('high(rows("phase", "size=65536", "updates"))', [99.0]),
+        ('rows("phase", "winner=ept", "cost")', "NotTaken: make phase"),
         ("mix.real", "BadInput: not an expression"),
         (f"{mix} ** 2", "BadInput: not an expression"),
     ):

@@ -4,6 +4,7 @@
     fig(SET, SERIES, WORK, COLUMN)            one figure
     ratio(SET, SERIES, SERIES, WORKS, COLUMN) first over second, for each work that both have
     change(SET, SERIES, SERIES, WORKS, COLUMN) the same as a change in percent of the second
+    rows(SET, CONDITIONS, COLUMN)              a column as it is, of rows that are 'kind=modelled size=2M'
     low(X) high(X) median(X) count(X)          of several figures
     + - * /                                    numbers and figures
 
@@ -18,7 +19,7 @@ import ast
 import operator
 import statistics
 
-from data import BadInput, NotTaken
+from data import BadInput, NotTaken, matches
 
 OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
 
@@ -49,6 +50,7 @@ class Evaluator:
         self.tables = tables
         self.functions = {
             "fig": self.fig,
+            "rows": self.rows,
             "ratio": self.ratio,
             "change": self.change,
             "low": lambda x: x.map(None, lambda v: [min(v)]),
@@ -73,6 +75,16 @@ class Evaluator:
             raise NotTaken(f"no figure: {len(found)} rows are '{work}'")
         ((value, rows),) = found.values()
         return Figure([value], [(table, row) for row in rows])
+
+    def rows(self, name, conditions, column):
+        """Of a table that has no engines and modes: all values of a column, in their order."""
+        table = self.table(name)
+        words = conditions.split()
+        chosen = [row for row in table.rows if matches(row, ["*"] + words)]
+        values = [table.total(row, column) for row in chosen]
+        if not values or None in values:
+            raise table.missing("", column)
+        return Figure(values, [(table, row) for row in chosen])
 
     def ratio(self, name, over, under, works, column):
         """One value for each work that both series have."""
