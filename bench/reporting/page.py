@@ -29,7 +29,7 @@ a { color: #004f7c; }
 .scroll { overflow-x: auto; margin: .6rem 0 1.2rem; }
 table { border-collapse: collapse; font-size: .84rem; line-height: 1.35;
   font-variant-numeric: tabular-nums; }
-caption { text-align: left; font-weight: 600; padding: .3rem 0; font-size: .92rem; }
+caption { text-align: left; font-weight: 600; padding: .3rem 0; font-size: 1.1em; }
 th, td { padding: .26rem .6rem; border-bottom: 1px solid #d9d9d9; text-align: left;
   vertical-align: top; }
 thead th { border-bottom: 2px solid #707070; vertical-align: bottom; }
@@ -39,7 +39,7 @@ tbody tr:hover { background: #f4f6f8; }
 .number { text-align: right; white-space: nowrap; }
 .none { color: #777; font-style: italic; }
 .none code { font-style: normal; }
-td.number .none { font-size: .78rem; }
+td.number .none { font-size: .93em; }
 .source { color: #555; font-size: .92em; }
 .claims { width: 100%; }
 .claims td { overflow-wrap: anywhere; }
