@@ -256,12 +256,16 @@ static struct shadow_page *child_of(struct shadow *sh, struct shadow_page *sp, u
 
 /*
  * An entry through which the guest could write to an open table goes away, and with it the mark
- * that says whether it did. Hardware may go on using it: hence the flush.
+ * that says whether it did. Hardware may go on using it: hence the flush. A device hears of its
+ * frames' marks through shadow_take_dirty(), which owes the flush then.
  */
-static void keep_mark(struct shadow *sh, struct gfn_info *info, u64 spte)
+static void keep_mark(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn, u64 spte)
 {
+	struct gfn_info *info = gmem_info(slot, gfn, 1);
 	u32 id;
 
+	if (spte & PTE_D)
+		gmem_mark_written(slot, gfn);
 	if (!info->tables || !(spte & PTE_W))
 		return;
 	for_each_table(sh, info, id)
@@ -293,7 +297,7 @@ static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int 
 
 		list_remove(sh, &gmem_info(slot, gfn, level)->rmap, id);
 		if (level == 1)
-			keep_mark(sh, gmem_info(slot, gfn, 1), sp->spt[i]);
+			keep_mark(sh, slot, gfn, sp->spt[i]);
 	} else {
 		struct shadow_page *child = child_of(sh, sp, i);
 
@@ -369,6 +373,8 @@ static void unguard_frame(struct gmem_slot *slot, gfn_t gfn)
 {
 	gmem_info(slot, gfn, 2)->tables--;
 	gmem_info(slot, gfn, 3)->tables--;
+	/* While it was a table its dirty flags had another use. */
+	gmem_mark_written(slot, gfn);
 }
 
 static void sp_open(struct shadow *sh, struct shadow_page *sp)
@@ -645,7 +651,7 @@ static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, 
 			if (!((old ^ spte) & ~(PTE_A | PTE_D)))
 				return false;
 			if (sp->role.level == 1)
-				keep_mark(sh, info, old);
+				keep_mark(sh, slot, gfn, old);
 			spte_write(sh, &sp->spt[i], spte);
 			return true;
 		}
@@ -1253,8 +1259,12 @@ void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
 	const u64 *table;
 	u32 id;
 
-	if (!slot || !gmem_info(slot, gfn, 1)->tables)
+	if (!slot)
 		return;
+	if (!gmem_info(slot, gfn, 1)->tables) {
+		gmem_mark_written(slot, gfn);
+		return;
+	}
 	table = table_of(sh, gfn);
 	for_each_table(sh, gmem_info(slot, gfn, 1), id)
 		for (i = first; i <= last; i++)
@@ -1350,6 +1360,29 @@ void shadow_unmap(struct paging *pg, gfn_t base, u64 npages)
 		}
 	}
 	pg->flush_gen++;
+}
+
+/* The flags of a frame that is a guest table too belong to sync_open(). */
+bool shadow_take_dirty(struct paging *pg, gfn_t gfn)
+{
+	struct gmem_slot *slot = gmem_slot(pg->mem, gfn);
+	struct shadow *sh = shadow_of(pg);
+	bool written = false;
+	u32 id;
+
+	if (gmem_info(slot, gfn, 1)->tables)
+		return true;
+	for (id = gmem_info(slot, gfn, 1)->rmap; id; id = entry_link(sh, id)->next) {
+		u64 *spte = entry_spte(sh, id);
+
+		if (!(*spte & PTE_D))
+			continue;
+		spte_write(sh, spte, *spte & ~PTE_D);
+		written = true;
+	}
+	if (written)
+		pg->flush_gen++;
+	return written;
 }
 
 unsigned int shadow_reclaim(struct paging *pg, unsigned int pages)
