@@ -21,6 +21,7 @@
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/string.h>
+#include <asm/msr.h>
 
 /* Sleeps; zeroed; charged to the calling process's memory cgroup. */
 static inline void *shim_zalloc(size_t bytes)
@@ -31,6 +32,12 @@ static inline void *shim_zalloc(size_t bytes)
 static inline void shim_free(void *p)
 {
 	kvfree(p);
+}
+
+/* The time-stamp counter. */
+static inline u64 shim_cycles(void)
+{
+	return rdtsc();
 }
 
 #else /* user space: the test programs */
@@ -98,6 +105,11 @@ static inline void *shim_zalloc(size_t bytes)
 static inline void shim_free(void *p)
 {
 	free(p);
+}
+
+static inline u64 shim_cycles(void)
+{
+	return __builtin_ia32_rdtsc();
 }
 
 #endif
