@@ -46,7 +46,10 @@
 	COLUMN(exits_gtt_write, VALUE, "exits: store into a trapped part of the GTT")            \
 	COLUMN(exits_gtt_doorbell, VALUE, "exits: submission to the GTT's engine")               \
 	COLUMN(gtt_entries_rebuilt, VALUE, "GTT shadow entries made by submissions")             \
-	COLUMN(gtt_portions_compared, VALUE, "GTT portions compared with their snapshot")
+	COLUMN(gtt_portions_compared, VALUE, "GTT portions compared with their snapshot")        \
+	COLUMN(gtt_portions_clean, VALUE, "GTT portions that no dirty flag asked to compare")    \
+	COLUMN(gtt_shadow_cycles, VALUE,                                                         \
+	       "clock units in trapped GTT stores and in making its shadow again")
 
 #define COLUMN_ENUM(name, kind, sentence) COL_##name,
 enum column_id { PENUMBRA_COLUMNS(COLUMN_ENUM) COL_NR };

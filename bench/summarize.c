@@ -55,6 +55,8 @@ static const enum column_id per_op[] = {
 	COL_exits_gtt_doorbell,
 	COL_gtt_entries_rebuilt,
 	COL_gtt_portions_compared,
+	COL_gtt_portions_clean,
+	COL_gtt_shadow_cycles,
 };
 
 #define NR_PER_OP (sizeof(per_op) / sizeof(per_op[0]))
