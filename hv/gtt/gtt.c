@@ -246,8 +246,8 @@ static void steal_snapshot(struct gtt *g)
 		return;
 	count(g->pg->count, gtt_snapshots_stolen);
 	/* A submission relies on shadows that stand still, and none may wait for a page here. */
-	if (gtt_busy(g) || (!gtt_portion_clean(g, p) &&
-			    gtt_portion_sync(g, p, &cost, &res) != VERDICT_RETRY))
+	if (gtt_busy(g) ||
+	    (!gtt_portion_clean(g, p) && gtt_portion_sync(g, p, &cost, &res) != VERDICT_RETRY))
 		p->stale = true;
 	g->changed = 0;
 	gtt_portion_close(g, p);
