@@ -47,6 +47,9 @@
 	COLUMN(exits_gtt_doorbell, VALUE, "exits: submission to the GTT's engine")               \
 	COLUMN(gtt_entries_rebuilt, VALUE, "GTT shadow entries made by submissions")             \
 	COLUMN(gtt_portions_compared, VALUE, "GTT portions compared with their snapshot")        \
+	COLUMN(gtt_portions_clean, VALUE, "GTT portions that no dirty flag asked to compare")    \
+	COLUMN(gtt_shadow_cycles, VALUE,                                                         \
+	       "clock units in trapped GTT stores and in making its shadow again") \
 	COLUMN(walk_cycles_load, VALUE, "CPU cycles with a page walk for a load, in the guest")  \
 	COLUMN(walk_cycles_store, VALUE, "the same for stores")                                  \
 	COLUMN(walk_cycles_ept, VALUE, "CPU cycles with a walk of EPT, in the guest")            \

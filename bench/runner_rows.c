@@ -270,6 +270,8 @@ static void take_penumbra(const struct rows *rows, struct row *row)
 		take_count(rows, row, COL_exits_gtt_doorbell, "exits_gtt_doorbell");
 		take_count(rows, row, COL_gtt_entries_rebuilt, "gtt_entries_rebuilt");
 		take_count(rows, row, COL_gtt_portions_compared, "gtt_portions_compared");
+		take_count(rows, row, COL_gtt_portions_clean, "gtt_portions_clean");
+		take_count(rows, row, COL_gtt_shadow_cycles, "gtt_shadow_cycles");
 	}
 	take_count(rows, row, COL_emulated_stores, "emulated_stores");
 	take_count(rows, row, COL_sptes_written, "sptes_written");

@@ -226,7 +226,7 @@ test_rows() {
 
 # row MODE WORKLOAD REP STATUS ELAPSED EXITS CHECKSUM
 row() {
-	echo "penumbra,$1,$2,a:1,$3,$4,100,$5,1000,ticks,emulated,$6,,,,,,,,,,,,,,,,$7,,thp,,,,,,,,,,,"
+	echo "penumbra,$1,$2,a:1,$3,$4,100,$5,1000,ticks,emulated,$6,,,,,,,,,,,,,,,,$7,,thp,,,,,,,,,,,,,"
 }
 
 # Column NAME of the summary's row for MODE and WORKLOAD.
@@ -615,6 +615,40 @@ test_pretended_run() {
 
 # ------------------------------------------------------------------------------ plots
 
+# gtt_row GTT-MODE BURST ELAPSED EXITS SHADOW-CYCLES: 100 operations
+gtt_row() {
+	row ept upload 1 ok "$3" "$4" 0x1 |
+		sed "s/a:1/burst:$2;ring:512/; s/,,,,,,,\$/,$1,$4,1,0,0,0,$5/"
+}
+
+test_gtt_plots() {
+	mkdir -p "$tmp/gtt"
+	{
+		cat "$tmp/header"
+		for burst in 1 8 64; do
+			gtt_row strict $burst $((2000 * burst)) $((100 * burst)) $((1000 * burst))
+			gtt_row relaxed $burst 8000 100 6000
+			gtt_row hybrid $burst $((2000 + 100 * burst)) 100 200
+			gtt_row passthrough $burst 1000 100 0
+		done
+	} >"$tmp/gtt/raw.csv"
+	echo "host_tsc_khz 100000" >"$tmp/gtt/env.txt"
+	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/gtt" >"$tmp/out" 2>"$tmp/err"
+	result $? "plots of the GTT device"
+	sed 's/^/# /' "$tmp/err"
+	[ -s "$tmp/gtt/gtt_time.png" ] && [ -s "$tmp/gtt/gtt_crossover.png" ] &&
+		[ ! -e "$tmp/gtt/gtt_threads.png" ]
+	result $? "those that there is data for"
+	# 20 ticks a frame, 5 million a second; half of it shadowing, in strict.
+	grep -q '^| upload | strict | 20 | 5000000 | 1.00x | 50% | 50.0% |' "$tmp/gtt/gtt.md" &&
+		grep -q '^| upload burst=8 | hybrid | 28 | .* | -65.0% |$' "$tmp/gtt/gtt.md"
+	result $? "and a table with frames a second, share of shadowing and loss"
+	echo "@ nothing" >"$tmp/gtt/env.txt"
+	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/gtt" >"$tmp/out" 2>"$tmp/err" &&
+		grep -q "left out gtt_time" "$tmp/err" && [ ! -e "$tmp/gtt/gtt_time.png" ]
+	result $? "without the clock's frequency there are no seconds"
+}
+
 test_plots() {
 	if ! command -v gnuplot >/dev/null || ! command -v python3 >/dev/null; then
 		count=$((count + 1))
@@ -641,6 +675,7 @@ test_plots() {
 	result $? "as PNG and as SVG"
 	grep -q "left out memory" "$tmp/err" && [ ! -e "$tmp/results/memory.png" ]
 	result $? "a plot without data is left out, with a sentence"
+	test_gtt_plots
 	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/absent" >"$tmp/out" 2>"$tmp/err"
 	status=$?
 	says 2 "is not there" "no CSV"
@@ -648,7 +683,7 @@ test_plots() {
 
 build
 cat >"$tmp/header" <<'END'
-engine,mode,workload,params,rep,status,ops,elapsed,control,clock,host,exits,exits_pt_write,exits_hidden_fault,exits_true_fault,exits_cr3,exits_invlpg,exits_nested,exits_other,flush_guest_invlpg,flush_guest_cr3,flush_guest_invpcid,flush_host,emulated_stores,sptes_written,shadow_pages_peak,shadow_bytes_peak,checksum,guest_faults,backing,gtt_mode,exits_gtt_write,exits_gtt_doorbell,gtt_entries_rebuilt,gtt_portions_compared,walk_cycles_load,walk_cycles_store,walk_cycles_ept,tlb_flush_dtlb,tlb_flush_stlb,guest_instructions
+engine,mode,workload,params,rep,status,ops,elapsed,control,clock,host,exits,exits_pt_write,exits_hidden_fault,exits_true_fault,exits_cr3,exits_invlpg,exits_nested,exits_other,flush_guest_invlpg,flush_guest_cr3,flush_guest_invpcid,flush_host,emulated_stores,sptes_written,shadow_pages_peak,shadow_bytes_peak,checksum,guest_faults,backing,gtt_mode,exits_gtt_write,exits_gtt_doorbell,gtt_entries_rebuilt,gtt_portions_compared,gtt_portions_clean,gtt_shadow_cycles,walk_cycles_load,walk_cycles_store,walk_cycles_ept,tlb_flush_dtlb,tlb_flush_stlb,guest_instructions
 END
 test_loader
 test_options

@@ -162,8 +162,8 @@ class Results:
         return " ".join([work[0]] + [f"{name}={param_text(name, params[name])}" for name in shown])
 
 
-def caption(directory, rows):
-    """Host, clock and revision in one line: no picture without its kind."""
+def environment(directory):
+    """env.txt; empty where there is none."""
     env = {}
     try:
         with open(os.path.join(directory, "env.txt"), encoding="utf-8") as file:
@@ -172,6 +172,12 @@ def caption(directory, rows):
                 env.setdefault(key, value)
     except OSError:
         pass
+    return env
+
+
+def caption(directory, rows):
+    """Host, clock and revision in one line: no picture without its kind."""
+    env = environment(directory)
     kinds = sorted({row["host"] for row in rows})
     text = {
         "emulated": "Emulated VT-x host: counts are exact, ticks are instructions and not time",

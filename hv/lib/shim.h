@@ -21,6 +21,7 @@
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/string.h>
+#include <asm/msr.h>
 
 /* Eight bytes, however aligned, in one load. */
 static inline u64 shim_load64(const void *p)
@@ -37,6 +38,12 @@ static inline void *shim_zalloc(size_t bytes)
 static inline void shim_free(void *p)
 {
 	kvfree(p);
+}
+
+/* The time-stamp counter. */
+static inline u64 shim_cycles(void)
+{
+	return rdtsc();
 }
 
 #else /* user space: the test programs */
@@ -113,6 +120,11 @@ static inline void *shim_zalloc(size_t bytes)
 static inline void shim_free(void *p)
 {
 	free(p);
+}
+
+static inline u64 shim_cycles(void)
+{
+	return __builtin_ia32_rdtsc();
 }
 
 #endif

@@ -229,6 +229,9 @@ enum invpcid_type {
  * @leave: first thing after a VM exit while paging_vcpu.window is set; @fault is the fault that
  *	caused this exit or NULL
  * @unmap: @npages frames at @base are about to lose their memory
+ * @take_dirty: do the dirty flags of the entries that map @gfn, a device's frame, say that the
+ *	guest has written to it? True also where they cannot tell. Clears them and owes the flush
+ *	without which hardware would not set them again. Called by paging_take_dirty() only
  * @enter: last thing before a VM entry; cannot fail. Folds paging.flush_gen into flush
  * @share_roots: the guest opts in to the base-address buffer at page-aligned @gpa, or out with 0.
  *	0 or -EINVAL for an address it cannot have
@@ -258,6 +261,7 @@ struct paging_ops {
 	void (*open_window)(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
 	void (*leave)(struct paging_vcpu *pv, const struct paging_fault *fault);
 	void (*unmap)(struct paging *pg, gfn_t base, u64 npages);
+	bool (*take_dirty)(struct paging *pg, gfn_t gfn);
 	void (*enter)(struct paging_vcpu *pv);
 	int (*share_roots)(struct paging_vcpu *pv, gpa_t gpa);
 	bool (*adopt_root)(struct paging_vcpu *pv, u64 load);
@@ -287,6 +291,18 @@ const struct paging_ops *paging_mode_find(const char *name);
  * in @value; any other @value as it is.
  */
 u64 paging_guest_cr3(struct paging_vcpu *pv, u64 value);
+
+/**
+ * paging_take_dirty() - may the guest have written to a device's frame since the last call?
+ * @pg: the VM's translation, out of the guest
+ * @gfn: a frame that the device has given memory (gmem_slot.device)
+ *
+ * Stores of the guest count, whoever carries them out, but not the accessed and dirty flags that
+ * walks set where the guest uses the frame as a page table.
+ *
+ * Return: false if not; true if it may have.
+ */
+bool paging_take_dirty(struct paging *pg, gfn_t gfn);
 
 /**
  * paging_switch() - move a VM to another mode

@@ -321,12 +321,16 @@ static void watch_also(struct shadow *sh, const struct gfn_info *info, const u64
 
 /*
  * An entry through which the guest could write to a table goes away, and with it the mark that says
- * whether it did. Hardware may go on using it: hence the flush.
+ * whether it did. Hardware may go on using it: hence the flush. A device hears of its frames' marks
+ * through shadow_take_dirty(), which owes the flush then.
  */
-static inline void keep_mark(struct shadow *sh, struct gfn_info *info, u64 spte)
+static inline void keep_mark(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn, u64 spte)
 {
+	struct gfn_info *info = &slot->info[0][gfn - slot->base];
 	u16 number;
 
+	if (unlikely(slot->device) && (spte & PTE_D))
+		gmem_mark_written(slot, gfn);
 	if (likely(!info->tables) || !(spte & PTE_W))
 		return;
 	number = sp_at(sh, info->tables)->open;
@@ -351,7 +355,7 @@ static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int 
 		struct gfn_info *info = &slot->info[0][gfn - slot->base];
 
 		list_remove(sh, &info->rmap, id);
-		keep_mark(sh, info, sp->spt[i]);
+		keep_mark(sh, slot, gfn, sp->spt[i]);
 	} else if (spte_is_leaf(sp->spt[i], level)) {
 		gfn_t gfn = leaf_gfn(sp, i);
 
@@ -433,6 +437,8 @@ static void unguard_frame(struct gmem_slot *slot, gfn_t gfn)
 {
 	gmem_info(slot, gfn, 2)->tables--;
 	gmem_info(slot, gfn, 3)->tables--;
+	/* While it was a table its dirty flags had another use. */
+	gmem_mark_written(slot, gfn);
 }
 
 /* Remember the guest table as it is: what differs later has changed. */
@@ -787,7 +793,7 @@ static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, 
 			if (!((old ^ spte) & ~(PTE_A | PTE_D)))
 				return false;
 			if (sp->role.level == 1)
-				keep_mark(sh, info, old);
+				keep_mark(sh, gmem_slot(sh->pg->mem, gfn), gfn, old);
 			spte_write(sh, at, spte);
 			if (unlikely(info->tables) && (spte & PTE_W))
 				watch_also(sh, info, at);
@@ -1709,6 +1715,8 @@ void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
 
 	if (unlikely(!slot))
 		return;
+	if (unlikely(slot->device) && !slot->info[0][gfn - slot->base].tables)
+		gmem_mark_written(slot, gfn);
 	for (id = slot->info[0][gfn - slot->base].tables; id;) {
 		struct shadow_page *sp = sp_at(sh, id);
 
@@ -1809,6 +1817,29 @@ void shadow_unmap(struct paging *pg, gfn_t base, u64 npages)
 	}
 	pg->flush_gen++;
 	sh->freed_gen++; /* tables that are not shadowed may be on a known way too */
+}
+
+/* The flags of a frame that is a guest table too belong to sync_open(). */
+bool shadow_take_dirty(struct paging *pg, gfn_t gfn)
+{
+	struct gmem_slot *slot = gmem_slot(pg->mem, gfn);
+	struct shadow *sh = shadow_of(pg);
+	bool written = false;
+	u32 id;
+
+	if (gmem_info(slot, gfn, 1)->tables)
+		return true;
+	for (id = gmem_info(slot, gfn, 1)->rmap; id; id = entry_link(sh, id)->next) {
+		u64 *spte = entry_spte(sh, id);
+
+		if (!(*spte & PTE_D))
+			continue;
+		spte_write(sh, spte, *spte & ~PTE_D);
+		written = true;
+	}
+	if (written)
+		pg->flush_gen++;
+	return written;
 }
 
 unsigned int shadow_reclaim(struct paging *pg, unsigned int pages)

@@ -199,6 +199,7 @@ void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len);
 void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
 void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault);
 void shadow_unmap(struct paging *pg, gfn_t base, u64 npages);
+bool shadow_take_dirty(struct paging *pg, gfn_t gfn);
 void shadow_enter(struct paging_vcpu *pv);
 unsigned int shadow_reclaim(struct paging *pg, unsigned int pages);
 int shadow_share_roots(struct paging_vcpu *pv, gpa_t gpa);
@@ -217,7 +218,8 @@ void shadow_roots_withdraw(struct paging_vcpu *pv);
 	.set_mode = shadow_set_mode, .invlpg = shadow_invlpg, .invpcid = shadow_invpcid,         \
 	.code = shadow_code,                                                                     \
 	.pt_write = shadow_pt_write, .open_window = shadow_open_window, .leave = shadow_leave,   \
-	.unmap = shadow_unmap, .enter = shadow_enter, .reclaim = shadow_reclaim,                 \
-	.share_roots = shadow_share_roots, .adopt_root = shadow_adopt_root, .audit = shadow_audit
+	.unmap = shadow_unmap, .take_dirty = shadow_take_dirty, .enter = shadow_enter,           \
+	.reclaim = shadow_reclaim, .share_roots = shadow_share_roots,                            \
+	.adopt_root = shadow_adopt_root, .audit = shadow_audit
 
 #endif

@@ -254,6 +254,7 @@ static void absorb(const struct ref *before, unsigned int access)
 static void emulated_store(const struct piece *p, gpa_t gpa)
 {
 	ram_write(gpa, p->data, p->len);
+	host_written(gpa);
 	pg.ops->pt_write(&pv, gpa, p->len);
 	pool_sync();
 }
@@ -386,8 +387,10 @@ static void commit(struct piece *p, int n)
 			oracle_success(p[i].gva, p[i].access, gpa[i], "the CPU");
 	}
 	for (i = 0; i < n; i++)
-		if (p[i].access & AC_W)
+		if (p[i].access & AC_W) {
 			ram_write(gpa[i], p[i].data, p[i].len);
+			host_written(gpa[i]);
+		}
 }
 
 /**
