@@ -25,6 +25,7 @@ struct cpu_caps {
 	bool tagged_tlb;     /* VPID */
 	bool single_step;    /* monitor trap flag */
 	bool invpcid;	     /* guests may use INVPCID */
+	bool trap_entries;   /* page-table entries have an address bit that is reserved */
 	u64 cr4_possible;    /* bits hardware lets a guest set */
 };
 extern struct cpu_caps cpu_caps;

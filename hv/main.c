@@ -171,6 +171,8 @@ static struct feature ept_ad = { &param.ept_ad, &cpu_caps.nested_ad,
 				 "accessed and dirty flags in EPT" };
 static struct feature vpid = { &param.vpid, &cpu_caps.tagged_tlb, "VPID with INVVPID" };
 static struct feature prefault = { &param.prefault, NULL, NULL };
+static struct feature direct_faults = { &param.direct_faults, &cpu_caps.trap_entries,
+					"a reserved bit in page-table entries" };
 static struct feature mitigations = { &param.mitigations, NULL, "" };
 static struct feature mtf = { &param.mtf, &cpu_caps.single_step, "the monitor trap flag" };
 static struct feature pmu = { &param.pmu, NULL, NULL };
@@ -186,6 +188,9 @@ module_param_cb(prefault, &feature_ops, &prefault, 0644);
 MODULE_PARM_DESC(
 	prefault,
 	"Pin all memory of new VMs at once, and in ept map it before the guest runs; default: off");
+module_param_cb(direct_faults, &feature_ops, &direct_faults, 0644);
+MODULE_PARM_DESC(direct_faults, "paging_mode=shadow: not-present faults that the guest's own tables call "
+				"for reach it without a VM exit, in new VMs; default: off");
 module_param_cb(mitigations, &feature_ops, &mitigations, 0644);
 MODULE_PARM_DESC(mitigations, "Do what the kernel says this CPU needs against speculative execution when "
 			      "entering and leaving a new VM; 0 measures the price; default: on");

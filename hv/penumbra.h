@@ -125,6 +125,7 @@ struct parameters {
 	bool prefault;
 	bool mtf;
 	bool mitigations;
+	bool direct_faults;
 	bool pmu;
 	unsigned int hybrid_threshold;
 	unsigned int hybrid_quiet;

@@ -461,9 +461,23 @@ static void configure(struct paging_config *cfg)
 	cfg->vpid = param.vpid && cpu_caps.tagged_tlb;
 	cfg->prefault = param.prefault;
 	cfg->mtf = param.mtf && cpu_caps.single_step;
+	cfg->direct_faults = param.direct_faults;
 	cfg->shadow_budget = param.shadow_budget;
 	cfg->hybrid_threshold = param.hybrid_threshold;
 	cfg->hybrid_quiet = param.hybrid_quiet;
+}
+
+/*
+ * Of which events each one is seen: the first four traps, which results name (counters.h), but for
+ * #PF where some of them may go to the guest directly.
+ */
+static void note_traps(struct vm *vm)
+{
+	u32 traps = vm->pg.ops->traps & 15;
+
+	if (vm->pg.cfg.direct_faults && vm->pg.ops == &paging_shadow)
+		traps &= ~TRAP_PF;
+	vm->count.v[CNT_traps] = traps;
 }
 
 /**
@@ -497,8 +511,7 @@ struct vm *vm_create(void)
 	vm->pg.count = &vm->count;
 	vm->pg.pool.low = TABLE_POOL_LOW;
 	configure(&vm->pg.cfg);
-	/* The first four traps are the ones that results name: counters.h. */
-	vm->count.v[CNT_traps] = vm->pg.ops->traps & 15;
+	note_traps(vm);
 	snprintf(vm->stats_id, sizeof(vm->stats_id), "penumbra-%u", vm->id);
 	err = vm_refill(vm);
 	if (!err)
@@ -636,7 +649,7 @@ int vm_switch_mode(struct vm *vm)
 				    vm->id, vm->pg.ops->name, to->name);
 		WRITE_ONCE(vm->want, vm->pg.ops);
 	}
-	vm->count.v[CNT_traps] = vm->pg.ops->traps & 15;
+	note_traps(vm);
 	err = vcpu_hold_cpu(v);
 	if (err)
 		return err;

@@ -50,6 +50,11 @@ device=1,prefault=1,ept_ad=0'
 for mode in $("$model" --mode list); do
 	case $mode in
 	ept) cfgs=$ept_cfgs ;;
+	shadow) cfgs="$shadow_cfgs
+direct=1
+direct=1,mtf=0,budget=200
+direct=1,calm=1,budget=500
+direct=1,switch=1,big=1" ;;
 	hybrid) cfgs="$shadow_cfgs
 threshold=0,quiet=1
 threshold=20,quiet=10" ;;

@@ -181,6 +181,7 @@ static int mode_start(struct paging *pg, struct paging_vcpu *const *vcpus, unsig
 	for (i = 0; i < nr; i++) {
 		struct paging_vcpu *pv = vcpus[i];
 
+		pv->direct = false;
 		err = ops->vcpu_init(pv);
 		if (err)
 			break;

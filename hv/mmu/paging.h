@@ -119,6 +119,7 @@ struct paging_config {
 	bool vpid;	      /* TLB entries are tagged: flushes are explicit */
 	bool prefault;	      /* ept: map memory as soon as it is pinned */
 	bool mtf;	      /* the CPU has the monitor trap flag and may use it */
+	bool direct_faults;   /* paging_mode=shadow: true faults go to the guest without an exit */
 	u32 shadow_budget;    /* shadow pages one VM may have */
 	u32 hybrid_threshold; /* trapped stores between sync points that open a table; may change */
 	u32 hybrid_quiet;     /* quiet sync points that close it again; may change */
@@ -174,7 +175,7 @@ struct paging_vcpu {
 		struct {
 			u32 flush;    /* FLUSH_* */
 			bool unready; /* hw_cr3 and eptp are not those of the registers: prepare */
-			bool rearm;   /* step, share or share_on has changed: vendor code looks */
+			bool rearm;   /* step, share, share_on or direct has changed: look */
 		};
 		u64 owed;
 	};
@@ -189,6 +190,7 @@ struct paging_vcpu {
 		u16 watched;
 	};
 	bool step;	/* ask for a VM exit after one instruction (cfg.mtf) */
+	bool direct;	/* a #PF without PF_P is the guest's own: it needs no VM exit */
 	u64 window_rip; /* of the instruction that is being let through */
 	/* The base-address buffer; gpa 0: the guest has not opted in. */
 	gpa_t share_gpa;

@@ -15,6 +15,11 @@
  * over at once) or open (the guest writes to it unseen and the shadow catches up at the guest's
  * next TLB flush). The policy decides which: see struct shadow_policy.
  *
+ * With cfg.direct_faults (strict only, for it needs the shadow never to be behind), an entry that is
+ * not live tells hardware which kind it is: not present where the guest's entry is not present
+ * either, so that the fault is the guest's own and can reach it without a VM exit; else present
+ * with a reserved bit set, whose fault has another error code and exits.
+ *
  * Two statements hold whenever the guest runs and carry all the rest:
  *   - a live entry was made from a guest entry that was present, accessed and without reserved
  *     bits; it is writable only if that entry was dirty and granted writing, and the frame is no
@@ -31,10 +36,14 @@
 #define UNSHADOW_ROOT_WRITES 3u
 /* Tables that nothing points to are kept for their next use, up to this many. */
 #define ORPHANS_KEPT 32u
+/* Trapped stores between two sync points that open a table when as many are open as may be. */
+#define CROWDED_STORES 8u
 /* Recently used shadow pages that one reclaim passes over. */
 #define RECLAIM_CHANCES 32
 /* Shadow pages one operation may make: all levels below the root. */
 #define MAKE_MAX 3u
+/* A reserved bit where physical addresses are shorter. What it leads to is beyond all memory (L1TF). */
+#define SPTE_TRAP BIT_ULL(51)
 
 /* Guest entry bits whose change can change the shadow entry made from it. */
 #define GPTE_IGNORED	   (GENMASK_ULL(62, 52) | GENMASK_ULL(11, 9) | GENMASK_ULL(4, 3))
@@ -343,6 +352,24 @@ static inline void keep_mark(struct shadow *sh, struct gmem_slot *slot, gfn_t gf
 	sh->pg->flush_gen++;
 }
 
+/* What hardware is to see in an entry that is not live. */
+static inline u64 blank_spte(const struct shadow *sh, const struct shadow_page *sp, unsigned int i)
+{
+	if (likely(!sh->blank) || (sp->table && !(READ_ONCE(sp->table[i]) & PTE_P)))
+		return 0;
+	return sh->blank;
+}
+
+/* The guest's entries of a table have changed, or are seen for the first time. */
+static noinline void blank_all(const struct shadow *sh, struct shadow_page *sp)
+{
+	unsigned int i;
+
+	for (i = 0; i < 512; i++)
+		if (!is_live(sp, i))
+			WRITE_ONCE(sp->spt[i], blank_spte(sh, sp, i));
+}
+
 /* Take live entry @i out of the table and off its list. */
 static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int i)
 {
@@ -372,7 +399,7 @@ static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int 
 		/* INVLPG must drop what paging-structure caches keep of it: see shadow_invlpg(). */
 		sh->upper_gen++;
 	}
-	spte_write(sh, &sp->spt[i], 0);
+	spte_write(sh, &sp->spt[i], blank_spte(sh, sp, i));
 	*link_at(sp, i) = (struct spte_link){};
 	if (!sp->snapshot)
 		sp->gpte[i] = 0;
@@ -441,18 +468,31 @@ static void unguard_frame(struct gmem_slot *slot, gfn_t gfn)
 	gmem_mark_written(slot, gfn);
 }
 
+/* Do eight guest entries read as they did? */
+static inline bool same_eight(const u64 *now, const u64 *then)
+{
+	u64 diff = 0;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		diff |= READ_ONCE(now[i]) ^ then[i];
+	return !diff;
+}
+
 /* Remember the guest table as it is: what differs later has changed. */
 static void take_snapshot(struct shadow_page *sp)
 {
-	unsigned int i;
+	unsigned int i, j;
 
 	/* Entries of upper tables are made by faults only: what is not live is not missed. */
 	if (sp->role.level > 1)
 		return;
 	sp->snapshot = true;
-	for (i = 0; i < 512; i++)
-		if (!is_live(sp, i))
-			sp->gpte[i] = READ_ONCE(sp->table[i]);
+	for (i = 0; i < 512; i += 8)
+		if (!same_eight(&sp->table[i], &sp->gpte[i]))
+			for (j = i; j < i + 8; j++)
+				if (!is_live(sp, j))
+					sp->gpte[j] = READ_ONCE(sp->table[j]);
 }
 
 /* Sync points that find an open table unchanged until it closes. */
@@ -543,6 +583,9 @@ static void sp_free(struct shadow *sh, struct shadow_page *sp)
 	if (sp->snapshot)
 		for (i = 0; i < 512; i++)
 			WRITE_ONCE(sp->gpte[i], 0);
+	if (sh->blank)
+		for (i = 0; i < 512; i++)
+			WRITE_ONCE(sp->spt[i], 0);
 	pool_put(pool, sp->spt);
 	pool_put(pool, sp->gpte);
 	pool_put(pool, (u64 *)sp->link);
@@ -643,7 +686,7 @@ static void shadow_frame(struct shadow *sh, struct shadow_page *sp)
 	bool first = !info->tables, open = sh->policy->born_open;
 
 	if (first)
-		open &= sh->open[which].nr < SHADOW_OPEN_SLOTS;
+		open &= nr_open(sh) < SHADOW_OPEN_MAX;
 	else
 		open = sp_at(sh, info->tables)->open;
 	sp->table = table_of(sh, sp->gfn);
@@ -694,6 +737,8 @@ static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_rol
 		count(sh->pg->count, large_splits);
 	else
 		shadow_frame(sh, sp);
+	if (unlikely(sh->blank))
+		blank_all(sh, sp);
 	count_tables(sh);
 	return sp;
 }
@@ -878,6 +923,8 @@ static void sync_entry(struct shadow *sh, struct shadow_page *sp, unsigned int i
 drop:
 	if (live)
 		entry_clear(sh, sp, i);
+	else if (unlikely(sh->blank))
+		WRITE_ONCE(sp->spt[i], blank_spte(sh, sp, i));
 	if (sp->snapshot)
 		sp->gpte[i] = gpte;
 }
@@ -894,17 +941,6 @@ static void sync_live(struct shadow *sh, struct shadow_page *sp)
 		if ((sp->gpte[i] ^ gpte) & ~GPTE_IGNORED)
 			sync_entry(sh, sp, i, gpte);
 	}
-}
-
-/* Do eight guest entries read as they did? */
-static inline bool same_eight(const u64 *now, const u64 *then)
-{
-	u64 diff = 0;
-	int i;
-
-	for (i = 0; i < 8; i++)
-		diff |= READ_ONCE(now[i]) ^ then[i];
-	return !diff;
 }
 
 /* The same for an open table: its snapshot tells which entries have changed, live or not. */
@@ -937,6 +973,8 @@ static void sync_table(struct shadow *sh, struct gfn_info *info)
 			sync_changed(sh, sp);
 		else
 			sync_live(sh, sp);
+		if (unlikely(sh->blank))
+			blank_all(sh, sp);
 	}
 }
 
@@ -1144,6 +1182,9 @@ static bool let_write(struct shadow *sh, struct gfn_info *info, gfn_t gfn)
 	}
 	if (!sh->policy->opens(&sh->pg->cfg, ++head->trapped))
 		return false;
+	/* Where it would push another out, opening pays for a burst of stores only. */
+	if (nr_open(sh) >= SHADOW_OPEN_MAX && head->trapped <= CROWDED_STORES)
+		return false;
 	for_each_table(sh, info, id)
 		which |= sp_at(sh, id)->role.level > 1;
 	return frame_open(sh, info, gfn, which);
@@ -1294,6 +1335,30 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 }
 
 /*
+ * The guest's tables end before @gva. Link the shadow as far as they go, so that the next such fault
+ * finds the entry that is not present and needs no VM exit. The walk of a CPU, too, sets the
+ * accessed flags on its way.
+ */
+static noinline void link_way(struct paging_vcpu *pv, const struct walk *w, gva_t gva)
+{
+	struct shadow *sh = shadow_of(pv->pg);
+	struct shadow_page *sp = sp_at(sh, vcpu_of(pv)->root), *child;
+	int level;
+
+	for (level = PT_ROOT_LEVEL; level > w->level; level--) {
+		u64 *entry = (u64 *)&sp->table[pt_index(gva, level)], gpte = w->gpte[level];
+
+		if (!(gpte & PTE_A) && cmpxchg64(entry, gpte, gpte | PTE_A) != gpte)
+			return;
+		gpte |= PTE_A;
+		child = sp_get(sh, (gpte & PTE_FRAME) >> 12, child_role(sp->role, gpte));
+		if (upper_set(sh, sp, pt_index(gva, level), child, gpte))
+			flush_addr(pv, gva);
+		sp = child;
+	}
+}
+
+/*
  * Only CR0.WP=0 lets it write to a user page: no entry can say "supervisor only", so each store is
  * carried out for it.
  */
@@ -1331,8 +1396,12 @@ static noinline enum verdict fault_far(struct paging_vcpu *pv, const struct pagi
 		return v;
 	bound_open(sh);
 	v = walk_guest(pv, &want, &w, res);
-	if (v == VERDICT_REFLECT && !(res->code & PF_P) && w.level > 1)
-		remember_absence(pv, &w, f->gva, w.level);
+	if (v == VERDICT_REFLECT && !(res->code & PF_P)) {
+		if (unlikely(sh->blank))
+			link_way(pv, &w, f->gva);
+		if (w.level > 1)
+			remember_absence(pv, &w, f->gva, w.level);
+	}
 	if (v != VERDICT_RETRY)
 		return v;
 	v = gmem_host(pv->pg->mem, w.gfn, &host, res);
@@ -1509,6 +1578,8 @@ static inline void use_root(struct paging_vcpu *pv, struct shadow_page *sp, gfn_
 	pv->unready = false;
 }
 
+static void choose_direct(struct paging_vcpu *pv);
+
 /* Take the shadow of the table that @cr3 names as root. */
 static noinline enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_result *res)
 {
@@ -1545,7 +1616,10 @@ static noinline enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct p
 		count(sh->pg->count, roots_built);
 	}
 	*c = (struct root_cache){ .gfn = gfn, .freed_gen = sh->freed_gen, .role = role.word, .sp = sp };
-	sv->root_role = role.word;
+	if (sv->root_role != role.word || pv->unready) {
+		sv->root_role = role.word;
+		choose_direct(pv); /* the guest's mode may have changed */
+	}
 	use_root(pv, sp, gfn, pcid);
 	return VERDICT_RETRY;
 }
@@ -1678,7 +1752,7 @@ static __always_inline const u8 *code_step(const u64 **table, gva_t rip, int lev
 	u64 spte = (*table)[pt_index(rip, level)], in_page = (pt_level_pages(level) << 12) - 1;
 
 	*table = NULL;
-	if (unlikely(!(spte & PTE_P)))
+	if (unlikely((spte & (PTE_P | SPTE_TRAP)) != PTE_P))
 		return NULL;
 	if (spte_is_leaf(spte, level))
 		return (const u8 *)phys_to_virt(spte & PTE_FRAME & ~in_page) + (rip & in_page);
@@ -1747,6 +1821,7 @@ void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)
 	pv->rearm = true;
 	pv->window_rip = rip;
 	pv->step = pv->pg->cfg.mtf;
+	pv->direct = false; /* the shadow may lag behind */
 	count(pv->pg->count, stepped_stores);
 }
 
@@ -1769,6 +1844,17 @@ static void close_window(struct shadow *sh, gfn_t gfn)
 		sync_table(sh, info);
 }
 
+/*
+ * May a not-present fault go to the guest? Hardware runs with EFER.NXE set, so its error code says
+ * "fetch" also where the guest's CPU would not.
+ */
+static void choose_direct(struct paging_vcpu *pv)
+{
+	pv->direct = shadow_of(pv->pg)->blank && !pv->window &&
+		     ((pv->efer & PG_EFER_NXE) || (pv->cr4 & PG_CR4_SMEP));
+	pv->rearm = true;
+}
+
 void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault)
 {
 	struct shadow_vcpu *sv = vcpu_of(pv);
@@ -1779,8 +1865,8 @@ void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault)
 		close_window(shadow_of(pv->pg), sv->window[--sv->nr_windows]);
 	pv->window = false;
 	pv->share_on = pv->share_gpa;
-	pv->rearm = true;
 	pv->step = false;
+	choose_direct(pv);
 }
 
 /* ---- 7. the host's side ---- */
@@ -1877,6 +1963,8 @@ int shadow_vm_init(struct paging *pg, const struct shadow_policy *policy)
 	sh->hash = (u32 *)&sh->chunk[shadow_chunks(budget)];
 	sh->pg = pg;
 	sh->policy = policy;
+	if (policy->strict && pg->cfg.direct_faults && pg->cfg.maxphyaddr < 52)
+		sh->blank = SPTE_TRAP | PTE_P;
 	sh->budget = budget;
 	pg->state = sh;
 	return 0;
@@ -1993,6 +2081,14 @@ u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size)
 	unsigned int i;
 	u32 id;
 
+	for (id = sh->oldest; id && sh->blank; id = sp_at(sh, id)->newer)
+		for (i = 0; i < 512; i++) {
+			struct shadow_page *sp = sp_at(sh, id);
+
+			if (!is_live(sp, i) && sp->spt[i] != blank_spte(sh, sp, i) && !wrong++)
+				snprintf(text, size, "entry %u of the shadow of frame %#llx hides "
+					 "a guest entry", i, (unsigned long long)sp->gfn);
+		}
 	for (id = sh->oldest; id; id = sp_at(sh, id)->newer)
 		for_each_present(sp_at(sh, id), i) {
 			struct shadow_page *sp = sp_at(sh, id);

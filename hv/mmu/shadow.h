@@ -110,6 +110,7 @@ struct shadow {
 	u32 free;	    /* unused numbers, linked through next_hash */
 	u32 oldest, newest; /* shadow pages by last use */
 	u32 orphans;	    /* pages below the root that nothing points to */
+	u64 blank;	    /* what hardware sees where nothing is known; not present, if 0 */
 	u32 upper_gen;	    /* grows when an upper entry loses its meaning */
 	u32 freed_gen;	    /* grows when a shadow page is freed or memory goes away */
 	u32 sync_points;    /* full synchronisations so far */

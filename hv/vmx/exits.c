@@ -167,6 +167,12 @@ void cpu_rearm(struct vcpu *v)
 	if (v->pv.step != v->hw.stepping)
 		set_step(v);
 	set_cr3_targets(v);
+	/*
+	 * #PF exits where (error code & mask) == match, by the exception bitmap's bit (SDM vol. 3,
+	 * 26.2): all of them, or only those of present translations.
+	 */
+	vmcs_write32(PAGE_FAULT_ERROR_CODE_MASK, v->pv.direct ? PF_P : 0);
+	vmcs_write32(PAGE_FAULT_ERROR_CODE_MATCH, v->pv.direct ? PF_P : 0);
 }
 
 /* The guest may have loaded one of its shared roots without an exit. */

@@ -242,6 +242,7 @@ static int probe_once(void)
 	vmx_mitigate_probe();
 
 	cpu_caps.maxphyaddr = cpuid_eax(0x80000008) & 0xff;
+	cpu_caps.trap_entries = cpu_caps.maxphyaddr < 52;
 	cpu_caps.guest_1g = boot_cpu_has(X86_FEATURE_GBPAGES);
 	cpu_caps.invpcid = boot_cpu_has(X86_FEATURE_INVPCID) &&
 			   (vmx_config.secondary & SECONDARY_EXEC_ENABLE_INVPCID);

@@ -57,7 +57,7 @@ void machine_start(void)
 		fail("vm_init: error %d", err);
 	pv.pg = &pg;
 	pv.unready = true;
-	pv.window = pv.step = false;
+	pv.window = pv.step = pv.direct = false;
 	pv.flush = 0;
 	pv.flush_gen = 0;
 	pv.share_gpa = 0;
@@ -430,7 +430,7 @@ bool insn(const struct part *part, int n)
 				p[i].hpa = hw.hpa;
 				continue;
 			}
-			if (hw.kind == HW_PF && nested()) {
+			if (hw.kind == HW_PF && (nested() || (pv.direct && !(hw.code & PF_P)))) {
 				oracle_fault(p[i].gva, p[i].access, hw.code);
 				tally.faults++;
 				cpu_flush_addr_pcid(p[i].gva, cur_pcid());

@@ -666,7 +666,8 @@ void oracle_fault(gva_t gva, unsigned int access, u32 code)
 	ref_walk(gva, access, &r);
 	if (!r.ok && !r.outside && r.code == code)
 		return;
-	if (!(set.ops->traps & TRAP_PF) && oracle_cached_faults(gva, access, code))
+	if ((!(set.ops->traps & TRAP_PF) || (pv.direct && !(code & PF_P))) &&
+	    oracle_cached_faults(gva, access, code))
 		return;
 	hist_tell(gva);
 	if (r.ok)

@@ -175,6 +175,8 @@ bool run_config(const char *text)
 			set.cfg.hybrid_threshold = n;
 		else if (!strcmp(word, "quiet"))
 			set.cfg.hybrid_quiet = n;
+		else if (!strcmp(word, "direct"))
+			set.cfg.direct_faults = n;
 		else if (!strcmp(word, "big"))
 			set.big = n;
 		else if (!strcmp(word, "calm"))
