@@ -9,11 +9,11 @@
 #include <linux/mm.h>
 #include <linux/version.h>
 
-/* Pin one page without sleeping: 1, or anything else when it takes more than that. */
-static inline int compat_pin_now(unsigned long hva, struct page **page)
+/* Pin pages in a row without sleeping: how many of them, from the first on; 0 or less: none. */
+static inline int compat_pin_now(unsigned long hva, int nr, struct page **pages)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
-	return pin_user_pages_fast_only(hva, 1, FOLL_WRITE | FOLL_LONGTERM, page);
+	return pin_user_pages_fast_only(hva, nr, FOLL_WRITE | FOLL_LONGTERM, pages);
 #else
 	return 0; /* gone from later kernels: always the way that may sleep */
 #endif

@@ -283,19 +283,17 @@ static enum next exit_pf(struct vcpu *v)
 static enum next exit_nested(struct vcpu *v)
 {
 	struct paging_vcpu *pv = &v->pv;
-	struct paging_fault f;
-	struct paging_result res;
 	enum verdict verdict;
 
-	cpu_exit_fault(v, EXIT_NESTED, &f);
+	cpu_exit_fault(v, EXIT_NESTED, &v->fault);
 	if (unlikely(pv->window))
-		pv->pg->ops->leave(pv, &f);
-	verdict = pv->pg->ops->fault(pv, &f, &res);
-	if (verdict == VERDICT_MMIO)
-		return access_device(v, res.gpa);
+		pv->pg->ops->leave(pv, &v->fault);
+	verdict = pv->pg->ops->fault(pv, &v->fault, &v->result);
+	if (unlikely(verdict == VERDICT_MMIO))
+		return access_device(v, v->result.gpa);
 	if (verdict == VERDICT_RETRY || verdict == VERDICT_STOP)
 		count(counters_of(v), exits_nested);
-	return common_verdict(v, verdict, &res);
+	return common_verdict(v, verdict, &v->result);
 }
 
 static enum next exit_nested_bad(struct vcpu *v)

@@ -199,24 +199,35 @@ int vm_pin(struct vm *vm, gfn_t gfn)
 	return 0;
 }
 
-/* gmem_ops.pin: the same where sleeping is forbidden, as far as that goes. */
+/* Frames that pin_now() asks the kernel for at a time: its look-up costs as much for one. */
+#define PIN_AHEAD 16u
+
+/*
+ * gmem_ops.pin: the same where sleeping is forbidden, as far as that goes. Frames behind it that are
+ * there come along, for a guest that uses one will use the next.
+ */
 static int pin_now(struct gmem *mem, gfn_t gfn)
 {
 	struct vm *vm = container_of(mem, struct vm, mem);
 	struct gmem_slot *s = gmem_slot(mem, gfn);
-	struct page *page;
+	struct page *pages[PIN_AHEAD];
+	u64 i = gfn - s->base;
+	unsigned int want = min_t(u64, PIN_AHEAD - i % PIN_AHEAD, s->npages - i), n, k;
+	int got;
 
-	if (!vm->charged || current->mm != vm->mm)
+	want = min_t(u64, want, vm->charged);
+	for (n = 1; n < want && !s->host[i + n]; n++)
+		;
+	if (!want || current->mm != vm->mm)
 		return -EAGAIN;
-	if (compat_pin_now(region_of(s)->hva + ((gfn - s->base) << PAGE_SHIFT), &page) != 1)
-		return -EAGAIN;
-	if (PageCompound(page)) {
-		unpin_user_page(page);
-		return -EAGAIN;
-	}
-	vm->charged--;
-	set_frame(vm, s, gfn - s->base, page);
-	return 0;
+	got = compat_pin_now(region_of(s)->hva + (i << PAGE_SHIFT), n, pages);
+	/* Part of a huge page: vm_pin() has all of that. */
+	for (k = 0; got > 0 && k < got && !PageCompound(pages[k]); k++)
+		set_frame(vm, s, i + k, pages[k]);
+	vm->charged -= k;
+	if (got > 0 && k < got)
+		unpin_user_pages(pages + k, got - k);
+	return k ? 0 : -EAGAIN;
 }
 
 static const struct gmem_ops gmem_ops = {

@@ -117,11 +117,17 @@ static int best_level(const struct paging *pg, u64 host)
 	return 1;
 }
 
+enum mapped {
+	MAPPED_NOW,
+	MAPPED_BEFORE,
+	MAPPED_NOT, /* the pool had no page for a table that is missing */
+};
+
 /*
- * Make the entry that maps @gfn at @level to @host. False: the pool had no page for a table that
- * is missing. What was linked in until then stays; it is empty and will be used by the next try.
+ * Make the entry that maps @gfn at @level to @host. Tables that were linked in before the pool had no
+ * more stay; they are empty and will be used by the next try.
  */
-static bool map_one(struct paging *pg, gfn_t gfn, u64 host, int level)
+static enum mapped map_one(struct paging *pg, gfn_t gfn, u64 host, int level)
 {
 	struct nested *n = pg->state;
 	u64 base = host & GMEM_HPA & ~((pt_level_pages(level) << PAGE_SHIFT) - 1);
@@ -132,12 +138,12 @@ static bool map_one(struct paging *pg, gfn_t gfn, u64 host, int level)
 		u64 *slot = &table[pt_index(gfn << PAGE_SHIFT, l)];
 
 		if (entry_used(n, *slot) && entry_is_leaf(n, *slot, l))
-			return true; /* mapped already, by more */
+			return MAPPED_BEFORE; /* by more */
 		if (!entry_used(n, *slot)) {
 			u64 *child = table_get(pg);
 
 			if (!child)
-				return false;
+				return MAPPED_NOT;
 			entry_write(pg, slot, virt_to_phys(child) | n->fmt->table);
 		}
 		table = entry_table(n, *slot);
@@ -145,13 +151,13 @@ static bool map_one(struct paging *pg, gfn_t gfn, u64 host, int level)
 	table += pt_index(gfn << PAGE_SHIFT, level);
 	if (entry_used(n, *table)) {
 		if (entry_is_leaf(n, *table, level))
-			return true;
+			return MAPPED_BEFORE;
 		/* Small pages became one large page: the CPU may still know the old table. */
 		free_subtree(pg, entry_table(n, *table), level - 1);
 		pg->flush_gen++;
 	}
 	entry_write(pg, table, base | n->fmt->leaf | (level > 1 ? n->fmt->large : 0));
-	return true;
+	return MAPPED_NOW;
 }
 
 /* Map every pinned frame of one slot from @page on. False: out of tables, go on from *page. */
@@ -167,7 +173,7 @@ static bool warm_slot(struct paging *pg, const struct gmem_slot *s, u64 *page)
 			continue;
 		}
 		level = best_level(pg, host);
-		if (!map_one(pg, gfn, host, level))
+		if (map_one(pg, gfn, host, level) == MAPPED_NOT)
 			return false;
 		*page += pt_level_pages(level) - (gfn & (pt_level_pages(level) - 1));
 	}
@@ -313,17 +319,20 @@ static enum verdict nested_fault(struct paging_vcpu *pv, const struct paging_fau
 		}
 		return v;
 	}
-	/* Entries allow everything, so a mapped frame cannot have faulted for rights. */
-	if (leaf_of(pg, gfn)) {
+	switch (map_one(pg, gfn, host, best_level(pg, host))) {
+	case MAPPED_NOT:
+		return VERDICT_REFILL;
+	case MAPPED_BEFORE:
 		/*
-		 * Another entry brought it in meanwhile, or hardware is behind. It cannot stay
-		 * behind: a violation drops what is cached for its address.
+		 * Entries allow everything, so a mapped frame cannot have faulted for rights: another
+		 * entry brought it in meanwhile, or hardware is behind. It cannot stay behind: a
+		 * violation drops what is cached for its address.
 		 */
 		count(pg->count, spurious_faults);
-		return VERDICT_RETRY;
+		break;
+	case MAPPED_NOW:
+		break;
 	}
-	if (!map_one(pg, gfn, host, best_level(pg, host)))
-		return VERDICT_REFILL;
 	return VERDICT_RETRY;
 }
 

@@ -44,6 +44,10 @@ for m in shadow ssp hybrid; do
 	access "$m with 40 shadow pages" part=cases
 done
 set_parameter shadow_budget 16384
+set_parameter direct_faults 1
+mode shadow
+access "shadow with direct faults" part=fast
+set_parameter direct_faults 0
 set_parameter vpid 0
 mode shadow
 access "shadow without VPID" part=cases map=4k
