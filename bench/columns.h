@@ -49,7 +49,7 @@
 	COLUMN(gtt_portions_compared, VALUE, "GTT portions compared with their snapshot")        \
 	COLUMN(gtt_portions_clean, VALUE, "GTT portions that no dirty flag asked to compare")    \
 	COLUMN(gtt_shadow_cycles, VALUE,                                                         \
-	       "clock units in trapped GTT stores and in making its shadow again") \
+	       "clock units in trapped GTT stores and in making its shadow again")               \
 	COLUMN(walk_cycles_load, VALUE, "CPU cycles with a page walk for a load, in the guest")  \
 	COLUMN(walk_cycles_store, VALUE, "the same for stores")                                  \
 	COLUMN(walk_cycles_ept, VALUE, "CPU cycles with a walk of EPT, in the guest")            \

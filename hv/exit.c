@@ -415,8 +415,9 @@ static enum next exit_cr(struct vcpu *v)
 		u64 value = likely(x.gpr != 4) ? v->regs.gpr[x.gpr] : cpu_gpr(v, 4);
 
 		if (likely(x.cr == 3))
-			return likely(v->pv.pg->ops->traps & TRAP_CR3) ? set_cr3(v, value) :
-									  set_cr3_untrapped(v, value);
+			return likely(v->pv.pg->ops->traps & TRAP_CR3)
+				       ? set_cr3(v, value)
+				       : set_cr3_untrapped(v, value);
 		if (x.cr == 0)
 			return set_cr0(v, value);
 		if (x.cr == 4)

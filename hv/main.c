@@ -189,11 +189,13 @@ MODULE_PARM_DESC(
 	prefault,
 	"Pin all memory of new VMs at once, and in ept map it before the guest runs; default: off");
 module_param_cb(direct_faults, &feature_ops, &direct_faults, 0644);
-MODULE_PARM_DESC(direct_faults, "paging_mode=shadow: not-present faults that the guest's own tables call "
-				"for reach it without a VM exit, in new VMs; default: off");
+MODULE_PARM_DESC(direct_faults,
+		 "paging_mode=shadow: not-present faults that the guest's own tables call "
+		 "for reach it without a VM exit, in new VMs; default: off");
 module_param_cb(mitigations, &feature_ops, &mitigations, 0644);
-MODULE_PARM_DESC(mitigations, "Do what the kernel says this CPU needs against speculative execution when "
-			      "entering and leaving a new VM; 0 measures the price; default: on");
+MODULE_PARM_DESC(mitigations,
+		 "Do what the kernel says this CPU needs against speculative execution when "
+		 "entering and leaving a new VM; 0 measures the price; default: on");
 module_param_cb(mtf, &feature_ops, &mtf, 0644);
 MODULE_PARM_DESC(mtf, "Single-step table stores that the decoder does not know; default: on where "
 		      "the CPU has it");

@@ -830,7 +830,8 @@ static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, 
 {
 	u64 *at = &sp->spt[i], old = *at;
 
-	if (unlikely(info->tables)) /* only open tables are writable: hardware marks the next store */
+	if (unlikely(
+		    info->tables)) /* only open tables are writable: hardware marks the next store */
 		spte &= ~PTE_D;
 	if (is_live(sp, i)) {
 		if (spte_is_leaf(old, sp->role.level) && leaf_gfn(sp, i) == gfn) {
@@ -1447,7 +1448,9 @@ static noinline enum verdict fault_far(struct paging_vcpu *pv, const struct pagi
 static enum verdict fault_near(struct paging_vcpu *pv, const struct paging_fault *f,
 			       struct leaf_cache *c, struct paging_result *res)
 {
-	struct walk_for want = { .code = f->code & (PF_W | PF_U | PF_I), .cpl = f->cpl, .ac = f->ac };
+	struct walk_for want = { .code = f->code & (PF_W | PF_U | PF_I),
+				 .cpl = f->cpl,
+				 .ac = f->ac };
 	unsigned int i = pt_index(f->gva, 1), access = c->access;
 	struct shadow *sh = shadow_of(pv->pg);
 	struct shadow_page *sp = c->sp;
@@ -1542,8 +1545,8 @@ enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 		struct leaf_cache *c = known_way(pv, f->gva);
 
 		if (likely(c)) {
-			enum verdict v = c->absent ? fault_absent(pv, f, c, res) :
-						     fault_near(pv, f, c, res);
+			enum verdict v =
+				c->absent ? fault_absent(pv, f, c, res) : fault_near(pv, f, c, res);
 
 			if (likely(v != VERDICT_REFILL))
 				return v;
@@ -1615,7 +1618,9 @@ static noinline enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct p
 		sp = sp_get(sh, gfn, role);
 		count(sh->pg->count, roots_built);
 	}
-	*c = (struct root_cache){ .gfn = gfn, .freed_gen = sh->freed_gen, .role = role.word, .sp = sp };
+	*c = (struct root_cache){
+		.gfn = gfn, .freed_gen = sh->freed_gen, .role = role.word, .sp = sp
+	};
 	if (sv->root_role != role.word || pv->unready) {
 		sv->root_role = role.word;
 		choose_direct(pv); /* the guest's mode may have changed */
@@ -2086,8 +2091,10 @@ u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size)
 			struct shadow_page *sp = sp_at(sh, id);
 
 			if (!is_live(sp, i) && sp->spt[i] != blank_spte(sh, sp, i) && !wrong++)
-				snprintf(text, size, "entry %u of the shadow of frame %#llx hides "
-					 "a guest entry", i, (unsigned long long)sp->gfn);
+				snprintf(text, size,
+					 "entry %u of the shadow of frame %#llx hides "
+					 "a guest entry",
+					 i, (unsigned long long)sp->gfn);
 		}
 	for (id = sh->oldest; id; id = sp_at(sh, id)->newer)
 		for_each_present(sp_at(sh, id), i) {

@@ -22,10 +22,10 @@
 #define SHADOW_TABLE_PAGES 3u /* pages of memory behind one shadow page */
 #define SHADOW_BUDGET_MIN  16u
 #define SHADOW_BUDGET_MAX  (1u << 20)
-#define SHADOW_CHUNK	   16u /* struct shadow_page in a page of memory */
-#define SHADOW_OPEN_MAX	   64u /* open guest tables; then the oldest closes */
+#define SHADOW_CHUNK	   16u			  /* struct shadow_page in a page of memory */
+#define SHADOW_OPEN_MAX	   64u			  /* open guest tables; then the oldest closes */
 #define SHADOW_OPEN_SLOTS  (SHADOW_OPEN_MAX + 8u) /* one operation opens a few before that */
-#define SHADOW_WINDOWS	   4u  /* frames one undecoded instruction may write to */
+#define SHADOW_WINDOWS	   4u /* frames one undecoded instruction may write to */
 
 /* With frame, what a shadow page was made from. */
 union shadow_role {
@@ -45,7 +45,7 @@ struct spte_link {
 };
 
 struct shadow_page {
-	u32 id;			   /* its number, from 1 */
+	u32 id;			/* its number, from 1 */
 	u64 *spt;		/* what hardware walks */
 	hpa_t hpa;		/* of it */
 	u64 *gpte;		/* the guest entries, as of the last look at each */
@@ -65,7 +65,7 @@ struct shadow_page {
 	bool snapshot;	/* gpte[] also has entries that are not live */
 	u32 next_table; /* next shadow page of the same guest frame */
 	u32 next_hash;
-	u32 older, newer; /* order of last use */
+	u32 older, newer;	 /* order of last use */
 } __attribute__((aligned(256))); /* entry_link() and its like find one by shifts */
 
 /* A guest table that the guest may write to unseen. */
@@ -146,7 +146,7 @@ struct leaf_cache {
 	u32 upper_gen, freed_gen;
 	struct shadow_page *sp;
 	const u64 *absent; /* not NULL: the guest entry that was not present; sp is NULL */
-	const u64 *at[3];	/* the guest entries of levels 2, 3 and 4, and what they said */
+	const u64 *at[3];  /* the guest entries of levels 2, 3 and 4, and what they said */
 	u64 gpte[3];
 	unsigned int access; /* ACC_* that they grant together */
 } __attribute__((aligned(128)));
@@ -217,10 +217,9 @@ void shadow_roots_withdraw(struct paging_vcpu *pv);
 	.vm_free = shadow_vm_free, .vcpu_init = shadow_vcpu_init, .vcpu_free = shadow_vcpu_free, \
 	.prepare = shadow_prepare, .fault = shadow_fault, .load_cr3 = shadow_load_cr3,           \
 	.set_mode = shadow_set_mode, .invlpg = shadow_invlpg, .invpcid = shadow_invpcid,         \
-	.code = shadow_code,                                                                     \
-	.pt_write = shadow_pt_write, .open_window = shadow_open_window, .leave = shadow_leave,   \
-	.unmap = shadow_unmap, .take_dirty = shadow_take_dirty, .enter = shadow_enter,           \
-	.reclaim = shadow_reclaim, .share_roots = shadow_share_roots,                            \
+	.code = shadow_code, .pt_write = shadow_pt_write, .open_window = shadow_open_window,     \
+	.leave = shadow_leave, .unmap = shadow_unmap, .take_dirty = shadow_take_dirty,           \
+	.enter = shadow_enter, .reclaim = shadow_reclaim, .share_roots = shadow_share_roots,     \
 	.adopt_root = shadow_adopt_root, .audit = shadow_audit
 
 #endif

@@ -30,8 +30,8 @@
 #include "vmx.h"
 
 static struct {
-	bool exits;    /* vmx_exit_guarded has something to do */
-	bool ibrs;     /* ... namely to write IA32_SPEC_CTRL */
+	bool exits; /* vmx_exit_guarded has something to do */
+	bool ibrs;  /* ... namely to write IA32_SPEC_CTRL */
 	bool verw;
 	bool l1d;
 } needed;
@@ -54,7 +54,8 @@ void vmx_mitigate_probe(void)
 		     !(capabilities & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH);
 	if (needed.l1d && !boot_cpu_has(X86_FEATURE_FLUSH_L1D)) {
 		needed.l1d = false;
-		pr_warn("this CPU's microcode cannot flush its L1 cache: a guest in paging_mode=ept may read host memory (L1TF)\n");
+		pr_warn("this CPU's microcode cannot flush its L1 cache: a guest in "
+			"paging_mode=ept may read host memory (L1TF)\n");
 	}
 }
 

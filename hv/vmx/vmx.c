@@ -128,9 +128,9 @@ static void probe_nested_and_tags(void)
 		vmx_config.invept_context = ept & VMX_EPT_EXTENT_CONTEXT_BIT;
 	}
 	vmx_config.invvpid_address = vpid & VMX_VPID_EXTENT_INDIVIDUAL_ADDR_BIT;
-	vmx_config.invvpid_context_type = vpid & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT ?
-						  VMX_VPID_EXTENT_SINGLE_CONTEXT :
-						  VMX_VPID_EXTENT_ALL_CONTEXT;
+	vmx_config.invvpid_context_type = vpid & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT
+						  ? VMX_VPID_EXTENT_SINGLE_CONTEXT
+						  : VMX_VPID_EXTENT_ALL_CONTEXT;
 	cpu_caps.tagged_tlb =
 		(vmx_config.secondary & SECONDARY_EXEC_ENABLE_VPID) &&
 		(vpid & VMX_VPID_INVVPID_BIT) &&

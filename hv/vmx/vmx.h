@@ -28,9 +28,9 @@ struct vmx_vcpu {
 	bool stepping;	    /* the monitor trap flag is on */
 	bool nested;
 	struct invvpid_operand tag; /* vpid 0: none */
-	u32 reason;	 /* of the last exit */
-	u32 primary;	 /* the primary controls as last written */
-	u32 entry_error; /* VM-instruction error, where the entry failed */
+	u32 reason;		    /* of the last exit */
+	u32 primary;		    /* the primary controls as last written */
+	u32 entry_error;	    /* VM-instruction error, where the entry failed */
 
 	void *vmcs;
 	int cpu;		 /* where the VMCS is loaded, -1: nowhere */
@@ -63,8 +63,8 @@ struct vmx_config {
 	bool invept_context;
 	bool invvpid_address;
 	u32 invvpid_context_type; /* the narrowest that drops a VPID's entries */
-	u8 cr3_targets;	      /* CR3-target values there are: SDM vol. 3, A.6 */
-	bool wants_cr3_exits; /* the CPU cannot leave MOV CR3 alone */
+	u8 cr3_targets;		  /* CR3-target values there are: SDM vol. 3, A.6 */
+	bool wants_cr3_exits;	  /* the CPU cannot leave MOV CR3 alone */
 };
 extern struct vmx_config vmx_config;
 

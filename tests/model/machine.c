@@ -28,8 +28,8 @@ static bool in_guest;
 static bool host_changed; /* look at every cached translation at the next entry */
 static u64 next_rip = 0x400000;
 static u64 targets[ROOT_TARGETS]; /* the CR3-target values the CPU holds */
-static gpa_t shared_page;    /* where the base-address buffer was last seen */
-static struct counters seen; /* SUM counters as of the last audit */
+static gpa_t shared_page;	  /* where the base-address buffer was last seen */
+static struct counters seen;	  /* SUM counters as of the last audit */
 
 static bool nested(void)
 {
