@@ -33,6 +33,7 @@ help:
 #:                    ENGINES="penumbra kvm native"   KVM and the bare machine beside it
 #: others:
 #:   make cost      ticks per operation, engines and modes side by side
+#:   make growth    the same as processes, table pages and guest memory grow
 #:   make plots     draw again from CSV (RESULTS=results/DIR, default results/latest)
 #:   make check     style and static checks: W=1, sparse, kernel-doc, shellcheck, sanitizers
 #:   make load      load the module on this machine (root; VT-x)
@@ -41,7 +42,7 @@ help:
 #:   make all       only build
 #:   make clean     remove build products (results stay)
 
-all: $(B)/runner $(B)/summarize $(B)/suite.elf $(TEST_PROGRAMS) emulated-tools $(B)/emulated/hv/penumbra.ko
+all: $(B)/runner $(B)/summarize $(B)/growth $(B)/suite.elf $(TEST_PROGRAMS) emulated-tools $(B)/emulated/hv/penumbra.ko
 
 $(B):
 	@mkdir -p $@

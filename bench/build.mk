@@ -11,12 +11,22 @@ $(B)/runner: $(RUNNER_SRC) bench/runner.h bench/columns.h workloads/guest_abi.h 
 $(B)/summarize: bench/summarize.c bench/columns.h | $(B)
 	$(CC) $(BENCH_CFLAGS) -o $@ bench/summarize.c
 
+$(B)/growth: bench/growth.c | $(B)
+	$(CC) $(BENCH_CFLAGS) -o $@ $< -lm
+
 # Ticks or cycles of one operation at a time, all engines and modes side by side.
 .PHONY: cost
 cost:
 	@scripts/setup build plots
 	@CONF=bench/cost.conf SUMMARY=table RESULTS_DIR=results/cost \
 		ENGINES="$${ENGINES:-native kvm penumbra}" bench/run
+
+# The same operations as the guest grows. Guest memory is spread over pages, so those behind it are small.
+.PHONY: growth
+growth:
+	@scripts/setup build plots
+	@CONF=bench/growth.conf SUMMARY=growth RESULTS_DIR=results/growth \
+		HUGEPAGES="$${HUGEPAGES:-off}" bench/run
 
 TESTS += bench/selftest.t
 

@@ -46,7 +46,8 @@
 	COLUMN(exits_gtt_write, VALUE, "exits: store into a trapped part of the GTT")            \
 	COLUMN(exits_gtt_doorbell, VALUE, "exits: submission to the GTT's engine")               \
 	COLUMN(gtt_entries_rebuilt, VALUE, "GTT shadow entries made by submissions")             \
-	COLUMN(gtt_portions_compared, VALUE, "GTT portions compared with their snapshot")
+	COLUMN(gtt_portions_compared, VALUE, "GTT portions compared with their snapshot")        \
+	COLUMN(guest_mib, KEY, "guest RAM in MiB; empty: a machine's own")
 
 #define COLUMN_ENUM(name, kind, sentence) COL_##name,
 enum column_id { PENUMBRA_COLUMNS(COLUMN_ENUM) COL_NR };

@@ -98,6 +98,7 @@ struct rows {
 	const char *engine, *mode, *host, *clock;
 	const char *gtt_mode; /* NULL: the VM has no such device */
 	char backing[64];
+	uint64_t guest_mib; /* 0: the guest ran on a machine of its own */
 	const char *cmdline;
 	unsigned int written;
 	bool failed; /* some row is not ok */
