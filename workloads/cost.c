@@ -22,6 +22,7 @@
 #define UNMAPPED     (KERNEL_WINDOW + (2ul << 30))
 #define CROWD	     (KERNEL_WINDOW + (4ul << 30)) /* a table page for each 2 MiB from here */
 #define CROWD_MAX    16384
+#define SCATTER	     61	 /* table pages from one to the next; prime */
 #define FEW_PAGES    256 /* pages of a growth run, and its operations */
 
 /* Where the pages stand before a body; FRESH: mapped to frames that were never used. */
@@ -247,8 +248,22 @@ static u64 op_switch_ring(u64 i)
 
 static u64 expect_switch_ring(u64 i)
 {
+	return 1 + i % crowd_procs % 2;
+}
+
+static u64 expect_one(u64 i)
+{
 	(void)i;
 	return 1;
+}
+
+/* A new page in another table page each time, so that nobody's memory of the last one helps. */
+static u64 op_scatter(u64 i)
+{
+	u64 table = i * SCATTER % tables;
+
+	pte_write((u64 *)crowd_table[table] + 1, frame[0][0] | pte_flags(PTE_P | PTE_W | PTE_NX));
+	return load(CROWD + table * LARGE_SIZE + PAGE_SIZE);
 }
 
 /* The page's frame was never used: whoever backs guest memory does so now. */
@@ -318,10 +333,11 @@ static u64 op_retable(u64 i)
 	return value;
 }
 
-static const char kind_names[] = "cpuid|vmcall|out|invlpg|cr3_write|cr3_read|pf|pte_invlpg_load|"
-				 "cr3_pte_load|map_load|unmap|pde_invlpg_load|switch2|protect|"
-				 "first_load|pte_cr3_load|switch|fresh|process|destroy|retable";
-enum { KIND_VMCALL = 1, KIND_PF = 6, KIND_SWITCH = 16, KIND_DESTROY = 19 };
+static const char kind_names[] =
+	"cpuid|vmcall|out|invlpg|cr3_write|cr3_read|pf|pte_invlpg_load|"
+	"cr3_pte_load|map_load|unmap|pde_invlpg_load|switch2|protect|"
+	"first_load|pte_cr3_load|switch|fresh|process|destroy|retable|scatter";
+enum { KIND_VMCALL = 1, KIND_PF = 6, KIND_SWITCH = 16, KIND_DESTROY = 19, KIND_SCATTER = 21 };
 
 static const struct kind kinds[] = {
 	{ op_cpuid, NULL, NOTHING, false },
@@ -342,9 +358,10 @@ static const struct kind kinds[] = {
 	{ op_pte_cr3_load, expect_turn, TOUCHED, false },
 	{ op_switch_ring, expect_switch_ring, NOTHING, false },
 	{ op_fresh, NULL, FRESH, true },
-	{ op_process, expect_switch_ring, NOTHING, false },
+	{ op_process, expect_one, NOTHING, false },
 	{ op_destroy, NULL, NOTHING, false },
-	{ op_retable, expect_switch_ring, NOTHING, false },
+	{ op_retable, expect_one, NOTHING, false },
+	{ op_scatter, expect_one, NOTHING, false },
 };
 
 static const struct param params[] = {
@@ -388,7 +405,7 @@ static void setup_spaces(void)
 		space[k] = mm_new();
 		for (u64 i = 0; i < SWITCH_LOADS; i++)
 			pte_write(pte_lookup(space[k], USER_HEAP + i * PAGE_SIZE, 1, true),
-				  frame[i][k] | pte_flags(PTE_P | PTE_W | PTE_NX));
+				  frame[i][k % 2] | pte_flags(PTE_P | PTE_W | PTE_NX));
 	}
 }
 
@@ -416,6 +433,8 @@ static void prepare_crowd(void)
 			pte_write((u64 *)crowd_table[i], crowd_frame | leaf);
 			pte_write(crowd_entry[i], crowd_table[i] | link);
 		}
+		if (pte_read((u64 *)crowd_table[i] + 1))
+			pte_write((u64 *)crowd_table[i] + 1, 0);
 		load(CROWD + i * LARGE_SIZE);
 	}
 	for (u64 k = 0; k < crowd_procs; k++) {
@@ -512,8 +531,9 @@ static void run(u64 ops, u64 (*volatile op)(u64 i))
 	if (kinds[kind].once && ops > pages)
 		die(GUEST_STATUS_USAGE,
 		    "ops=%lu: this kind takes a page for each, and there are %lu", ops, pages);
-	if (kind == KIND_DESTROY && ops > tables)
-		die(GUEST_STATUS_USAGE, "ops=%lu: there are %lu table pages to destroy", ops,
+	if ((kind == KIND_DESTROY || kind == KIND_SCATTER) && ops > tables)
+		die(GUEST_STATUS_USAGE,
+		    "ops=%lu: this kind takes a table page for each, and there are %lu", ops,
 		    tables);
 	if (kind >= KIND_SWITCH && !crowd_procs)
 		die(GUEST_STATUS_USAGE, "this kind is one of workload=growth");
@@ -527,10 +547,11 @@ static void body(u64 ops)
 	run(ops, kinds[kind].op);
 }
 
-/* The crowd is destroyed once; the other kinds go around. */
 static u64 growth_ops(void)
 {
-	return kind == KIND_DESTROY && tables < FEW_PAGES ? tables : FEW_PAGES;
+	bool once = kind == KIND_DESTROY || kind == KIND_SCATTER;
+
+	return once && tables < FEW_PAGES ? tables : FEW_PAGES;
 }
 
 static void control(u64 ops)
