@@ -384,7 +384,8 @@ static void print_cell(const struct series *s)
 	}
 	snprintf(text, sizeof(text), "%.0f..%.0f", s->point[0].cost, s->point[s->n - 1].cost);
 	if (s->resolved)
-		printf(" %14s %5.2f%c", text, s->slope + 0.0, grows(s) ? '*' : ' ');
+		printf(" %14s %5.2f%c", text, round(s->slope * 100) / 100 + 0.0,
+		       grows(s) ? '*' : ' ');
 	else
 		printf(" %14s %5s ", text, "-");
 }

@@ -337,7 +337,14 @@ static const char kind_names[] =
 	"cpuid|vmcall|out|invlpg|cr3_write|cr3_read|pf|pte_invlpg_load|"
 	"cr3_pte_load|map_load|unmap|pde_invlpg_load|switch2|protect|"
 	"first_load|pte_cr3_load|switch|fresh|process|destroy|retable|scatter";
-enum { KIND_VMCALL = 1, KIND_PF = 6, KIND_SWITCH = 16, KIND_DESTROY = 19, KIND_SCATTER = 21 };
+enum {
+	KIND_VMCALL = 1,
+	KIND_PF = 6,
+	KIND_SWITCH = 16,
+	KIND_DESTROY = 19,
+	KIND_RETABLE = 20,
+	KIND_SCATTER = 21
+};
 
 static const struct kind kinds[] = {
 	{ op_cpuid, NULL, NOTHING, false },
@@ -373,7 +380,7 @@ static const struct param growth_params[] = {
 	CHOICE("kind", kind, 0, kind_names, "the operation"),
 	NUMBER("procs", crowd_procs, 1, 1, SPACES_MAX,
 	       "processes beside it, each with live tables"),
-	NUMBER("tables", tables, 16, 1, CROWD_MAX, "live table pages beside it"),
+	NUMBER("tables", tables, 10, 1, CROWD_MAX, "live table pages beside it"),
 	{},
 };
 
@@ -551,6 +558,8 @@ static u64 growth_ops(void)
 {
 	bool once = kind == KIND_DESTROY || kind == KIND_SCATTER;
 
+	if (kind == KIND_RETABLE) /* dear, where the crowd is large */
+		return 16;
 	return once && tables < FEW_PAGES ? tables : FEW_PAGES;
 }
 

@@ -88,7 +88,7 @@ def grid(directory, rows, points):
     kinds.sort(key=lambda kind: -len({axis for k, axis, _ in points if k == kind}))
     width, panel, step, head, foot = 1000, 62, 78, 112, 76
     height = head + step * len(kinds) - (step - panel) + foot
-    left, label_x = 192 / width, 14 / width
+    left, label_x = 226 / width, 14 / width
     step_x = (1 - left - 14 / width) / len(axes)
 
     class Caption:  # what reshape.Plot wants of results
@@ -107,7 +107,7 @@ def grid(directory, rows, points):
         text = LABELS.get(kind, kind)
         y = 1 - (head + line * step + panel / 2 - (7 if "\\n" in text else 0)) / height
         headings.append(
-            f'set label {200 + line} "{text}" at screen {(left * width - 52) / width:.5f}, '
+            f'set label {200 + line} "{text}" at screen {(left * width - 58) / width:.5f}, '
             f"screen {y:.5f} right"
         )
     plot.set(
