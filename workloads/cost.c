@@ -23,6 +23,7 @@
 #define CROWD	     (KERNEL_WINDOW + (4ul << 30)) /* a table page for each 2 MiB from here */
 #define CROWD_MAX    16384
 #define SCATTER	     61	 /* table pages from one to the next; prime */
+#define SETTLE	     16	 /* full flushes after which the lazy modes have closed idle tables */
 #define FEW_PAGES    256 /* pages of a growth run, and its operations */
 
 /* Where the pages stand before a body; FRESH: mapped to frames that were never used. */
@@ -36,6 +37,7 @@ struct kind {
 };
 
 static u64 kind, sum;
+static u64 chosen, nth; /* growth: 0 or kind + 1; of each, which */
 static u64 pages = PAGES, spaces = 2;
 static u64 crowd_procs, tables; /* the crowd: processes, table pages; 0: none */
 static u64 crowd_frame;		/* all of the crowd's table pages map it */
@@ -333,17 +335,31 @@ static u64 op_retable(u64 i)
 	return value;
 }
 
-static const char kind_names[] =
-	"cpuid|vmcall|out|invlpg|cr3_write|cr3_read|pf|pte_invlpg_load|"
-	"cr3_pte_load|map_load|unmap|pde_invlpg_load|switch2|protect|"
-	"first_load|pte_cr3_load|switch|fresh|process|destroy|retable|scatter";
+#define KIND_NAMES                                                                    \
+	"cpuid|vmcall|out|invlpg|cr3_write|cr3_read|pf|pte_invlpg_load|cr3_pte_load|" \
+	"map_load|unmap|pde_invlpg_load|switch2|protect|first_load|pte_cr3_load|"     \
+	"switch|fresh|process|destroy|retable|scatter"
 enum {
 	KIND_VMCALL = 1,
+	KIND_INVLPG = 3,
+	KIND_CR3_WRITE,
 	KIND_PF = 6,
-	KIND_SWITCH = 16,
-	KIND_DESTROY = 19,
-	KIND_RETABLE = 20,
-	KIND_SCATTER = 21
+	KIND_PTE_INVLPG_LOAD,
+	KIND_UNMAP = 10,
+	KIND_FIRST_LOAD = 14,
+	KIND_PTE_CR3_LOAD,
+	KIND_SWITCH,
+	KIND_FRESH,
+	KIND_PROCESS,
+	KIND_DESTROY,
+	KIND_RETABLE,
+	KIND_SCATTER
+};
+
+static const u8 growth_kinds[] = {
+	KIND_CR3_WRITE, KIND_SWITCH,	      KIND_INVLPG,	 KIND_PF,    KIND_FIRST_LOAD,
+	KIND_FRESH,	KIND_PTE_INVLPG_LOAD, KIND_PTE_CR3_LOAD, KIND_UNMAP, KIND_PROCESS,
+	KIND_SCATTER,	KIND_DESTROY,	      KIND_RETABLE,
 };
 
 static const struct kind kinds[] = {
@@ -372,12 +388,12 @@ static const struct kind kinds[] = {
 };
 
 static const struct param params[] = {
-	CHOICE("kind", kind, 0, kind_names, "the operation"),
+	CHOICE("kind", kind, 0, KIND_NAMES, "the operation"),
 	{},
 };
 
 static const struct param growth_params[] = {
-	CHOICE("kind", kind, 0, kind_names, "the operation"),
+	CHOICE("kind", chosen, 0, "each|" KIND_NAMES, "the operation; each: one after the other"),
 	NUMBER("procs", crowd_procs, 1, 1, SPACES_MAX,
 	       "processes beside it, each with live tables"),
 	NUMBER("tables", tables, 10, 1, CROWD_MAX, "live table pages beside it"),
@@ -496,13 +512,27 @@ static void setup(void)
 	setup_spaces();
 	for (u32 k = 0; k < LIVES * LIFE_FRAMES; k++)
 		life_frame[k / LIFE_FRAMES][k % LIFE_FRAMES] = (u64)frame_alloc_contig(PAGE_SIZE);
-	if (kind == KIND_PF)
-		trap_set_gate(VECTOR_PF, cost_pf_handler);
+}
+
+/* A set-up of a large guest costs more than all operations together: it serves for all of them. */
+static bool next_kind(void)
+{
+	if (nth == ARRAY_SIZE(growth_kinds))
+		return false;
+	kind = growth_kinds[nth++];
+	chosen = kind + 1;
+	/* What the kind before has left behind in the hypervisor's policies comes to rest. */
+	for (u32 i = 0; i < SETTLE; i++)
+		tlb_load(&kernel_mm, true);
+	return true;
 }
 
 static void setup_growth(void)
 {
 	pages = FEW_PAGES;
+	kind = chosen ? chosen - 1 : growth_kinds[nth++];
+	nth = chosen ? ARRAY_SIZE(growth_kinds) : nth;
+	chosen = kind + 1;
 	spaces = crowd_procs > spaces ? crowd_procs : spaces;
 	spread_frames();
 	setup();
@@ -513,6 +543,7 @@ static void prepare(void)
 {
 	enum start start = kinds[kind].start;
 
+	trap_set_gate(VECTOR_PF, kind == KIND_PF ? cost_pf_handler : NULL);
 	mm_switch(&kernel_mm);
 	pde_turn = 0;
 	pte_write(pde, pde_table[0] | pte_flags(PTE_P | PTE_W));
@@ -608,4 +639,5 @@ WORKLOAD(growth) = {
 	.body = body,
 	.control = control,
 	.check = check,
+	.next = next_kind,
 };
