@@ -21,12 +21,13 @@ cost:
 	@CONF=bench/cost.conf SUMMARY=table RESULTS_DIR=results/cost \
 		ENGINES="$${ENGINES:-native kvm penumbra}" bench/run
 
-# The same operations as the guest grows. Guest memory is spread over pages, so those behind it are small.
+# The same operations as the guest grows. The pages in use are spread over its memory, so those that
+# back it are small; a guest does all operations, so it may take longer.
 .PHONY: growth
 growth:
 	@scripts/setup build plots
 	@CONF=bench/growth.conf SUMMARY=growth RESULTS_DIR=results/growth \
-		HUGEPAGES="$${HUGEPAGES:-off}" bench/run
+		HUGEPAGES="$${HUGEPAGES:-off}" TIMEOUT="$${TIMEOUT:-300}" bench/run
 
 TESTS += bench/selftest.t
 
