@@ -12,7 +12,7 @@ export B CC
 # Tests that run at a time: an emulated host keeps one CPU busy, and one is enough for all others.
 TEST_JOBS ?= 2
 
-.PHONY: all help setup bench test check plots load unload clean
+.PHONY: all help setup bench test check plots report load unload clean
 .DEFAULT_GOAL := help
 
 include scripts/build.mk workloads/build.mk bench/build.mk hv/build.mk tests/build.mk
@@ -31,10 +31,15 @@ help:
 #:                    HOST=metal         this machine's VT-x    (default: where usable)
 #:                    HOST=emulated      the emulated VT-x host (default elsewhere)
 #:                    ENGINES="penumbra kvm native"   KVM and the bare machine beside it
+#:                    MITIGATIONS=on     the emulated host's kernel with its own against CPU bugs;
+#:                                       off (default), both: one run after the other
+#:                    JOBS=1             passes at a time on the emulated host (default 2)
 #: others:
-#:   make cost      ticks per operation, engines and modes side by side
+#:   make cost      ticks per operation, engines and modes side by side; takes the same
 #:   make growth    the same as processes, table pages and guest memory grow
+#:   make phase     who costs least where: working set against table updates, and the crossover
 #:   make plots     draw again from CSV (RESULTS=results/DIR, default results/latest)
+#:   make report    one page of it all, results/latest/report.html (or of RESULTS=results/DIR)
 #:   make check     style and static checks: W=1, sparse, kernel-doc, shellcheck, sanitizers
 #:   make load      load the module on this machine (root; VT-x)
 #:   make unload    the opposite
@@ -58,6 +63,10 @@ plots:
 	@scripts/setup plots
 	@$(MAKE) --no-print-directory $(B)/summarize
 	@bench/plot $(or $(RESULTS),results/latest)
+
+report:
+	@scripts/setup plots
+	@bench/report $(or $(RESULTS),results/latest)
 
 test:
 	@scripts/setup build emulated check

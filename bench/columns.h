@@ -47,6 +47,15 @@
 	COLUMN(exits_gtt_doorbell, VALUE, "exits: submission to the GTT's engine")               \
 	COLUMN(gtt_entries_rebuilt, VALUE, "GTT shadow entries made by submissions")             \
 	COLUMN(gtt_portions_compared, VALUE, "GTT portions compared with their snapshot")        \
+	COLUMN(gtt_portions_clean, VALUE, "GTT portions that no dirty flag asked to compare")    \
+	COLUMN(gtt_shadow_cycles, VALUE,                                                         \
+	       "clock units in trapped GTT stores and in making its shadow again")               \
+	COLUMN(walk_cycles_load, VALUE, "CPU cycles with a page walk for a load, in the guest")  \
+	COLUMN(walk_cycles_store, VALUE, "the same for stores")                                  \
+	COLUMN(walk_cycles_ept, VALUE, "CPU cycles with a walk of EPT, in the guest")            \
+	COLUMN(tlb_flush_dtlb, VALUE, "flushes of the first-level data TLB, in the guest")       \
+	COLUMN(tlb_flush_stlb, VALUE, "flushes of the second-level TLB, in the guest")           \
+	COLUMN(guest_instructions, VALUE, "instructions of the guest, by the CPU's counter")     \
 	COLUMN(guest_mib, KEY, "guest RAM in MiB; empty: a machine's own")
 
 #define COLUMN_ENUM(name, kind, sentence) COL_##name,

@@ -47,6 +47,19 @@ enum hugepages { PAGES_4K, PAGES_THP, PAGES_2M, PAGES_1G };
 static const char *const hugepages_names[] = { "off", "thp", "2M", "1G" };
 static const char *const backing_names[] = { "4k", "thp", "2m", "1g" };
 
+/* What --ioctl can time: each is one way to a hypervisor and back that runs no guest. */
+static const struct timed_ioctl {
+	const char *name;
+	unsigned long request;
+	bool vcpu; /* of the vCPU, else of the device */
+	int expect;
+} timed_ioctls[] = {
+	{ "version", KVM_GET_API_VERSION, false, KVM_API_VERSION },
+	{ "run", KVM_RUN, true, -1 }, /* with immediate_exit: EINTR before the guest is entered */
+};
+
+#define TIMED_ROUNDS 1000
+
 struct options {
 	const char *device;
 	const char *kernel;
@@ -54,11 +67,13 @@ struct options {
 	const char *console;
 	const char *rows;
 	const char *csv;
+	const char *pmu;
 	char *tag;
 	uint64_t mem_mib;
 	uint64_t gtt_mib; /* 0: no device */
 	uint64_t timeout;
 	enum hugepages hugepages;
+	const struct timed_ioctl *timed; /* run no guest, time this */
 	bool stats;
 	bool populate;
 };
@@ -83,6 +98,7 @@ struct machine {
 	FILE *console; /* what the guest writes to COM1 and to its row port */
 	struct line row_line;
 	struct stats stats;
+	struct pmu pmu;
 	struct rows rows;
 	bool ended; /* by the guest, with ... */
 	uint8_t status;
@@ -134,6 +150,10 @@ static void usage(FILE *out)
 		"  --gtt MIB          a device with a page table of its own and so much address\n"
 		"                     space: a power of two from 2 to 2048 (Penumbra only)\n"
 		"  --populate         touch all guest RAM before the guest starts\n"
+		"  --ioctl NAME       run no guest: time the ioctl version (the least there is) "
+		"or\n"
+		"                     run (KVM_RUN that is to return at once) and write a row for\n"
+		"                     each of the reps= of --append\n"
 		"  --timeout SECONDS  end the run after this long, status 124 (default: never)\n"
 		"  --console FILE     write the guest's output there instead of standard output\n"
 		"  --stats            print all statistics of the hypervisor at the end\n"
@@ -142,6 +162,10 @@ static void usage(FILE *out)
 		"  --tag LIST         what a row cannot know: host=metal|nested|emulated and\n"
 		"                     clock=tsc|ticks (needed with --csv), engine=, mode=,\n"
 		"                     backing= (added to the pages' kind: cold, warm)\n"
+		"  --pmu on|off|list  count page-walk cycles and TLB flushes by the CPU's "
+		"counters,\n"
+		"                     for --csv and --stats (default: on); list: print what can\n"
+		"                     be counted here, and exit\n"
 		"  --rows FILE        run nothing: take the guest's output from FILE ('-': "
 		"standard\n"
 		"                     input), from a run on the bare machine, to --csv\n"
@@ -174,6 +198,25 @@ static enum hugepages parse_hugepages(const char *text)
 	die("--hugepages %s is unknown: off, thp, 2M or 1G is expected", text);
 }
 
+static const struct timed_ioctl *parse_ioctl(const char *text)
+{
+	for (size_t i = 0; i < sizeof(timed_ioctls) / sizeof(timed_ioctls[0]); i++)
+		if (!strcmp(text, timed_ioctls[i].name))
+			return &timed_ioctls[i];
+	die("--ioctl %s is unknown: version or run is expected", text);
+}
+
+static void list_counters(void) __attribute__((noreturn));
+
+static void list_counters(void)
+{
+	struct pmu pmu;
+
+	pmu_open(&pmu);
+	puts(pmu.text);
+	exit(0);
+}
+
 static void parse_options(int argc, char **argv, struct options *opt)
 {
 	static const struct option longopts[] = {
@@ -184,9 +227,11 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		{ "hugepages", required_argument, NULL, 'H' },
 		{ "gtt", required_argument, NULL, 'g' },
 		{ "populate", no_argument, NULL, 'p' },
+		{ "ioctl", required_argument, NULL, 'i' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "stats", no_argument, NULL, 's' },
 		{ "console", required_argument, NULL, 'o' },
+		{ "pmu", required_argument, NULL, 'P' },
 		{ "rows", required_argument, NULL, 'r' },
 		{ "csv", required_argument, NULL, 'c' },
 		{ "tag", required_argument, NULL, 'T' },
@@ -220,6 +265,9 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		case 'p':
 			opt->populate = true;
 			break;
+		case 'i':
+			opt->timed = parse_ioctl(optarg);
+			break;
 		case 't':
 			opt->timeout = parse_number("--timeout", optarg, 1, 1000000);
 			break;
@@ -228,6 +276,9 @@ static void parse_options(int argc, char **argv, struct options *opt)
 			break;
 		case 'o':
 			opt->console = optarg;
+			break;
+		case 'P':
+			opt->pmu = optarg;
 			break;
 		case 'r':
 			opt->rows = optarg;
@@ -254,9 +305,15 @@ static void parse_options(int argc, char **argv, struct options *opt)
 	}
 	if (optind < argc)
 		die("%s is not an option: see runner --help", argv[optind]);
+	if (!strcmp(opt->pmu, "list"))
+		list_counters();
+	if (strcmp(opt->pmu, "on") && strcmp(opt->pmu, "off"))
+		die("--pmu %s is unknown: on, off or list is expected", opt->pmu);
 	if (opt->rows && (opt->kernel || !opt->csv))
 		die("--rows runs nothing and writes to --csv: give that, and no --kernel");
-	if (!opt->kernel && !opt->rows)
+	if (opt->timed && !opt->csv)
+		die("--ioctl writes to --csv: give that");
+	if (!opt->kernel && !opt->rows && !opt->timed)
 		die("no guest image: give --kernel FILE (see runner --help)");
 }
 
@@ -314,9 +371,10 @@ static void set_up_rows(struct rows *rows, const struct options *opt)
 	rows->guest_mib = opt->rows ? 0 : opt->mem_mib;
 	rows->host = value[2] ? value[2] : "";
 	rows->clock = value[3] ? value[3] : "";
-	snprintf(rows->backing, sizeof(rows->backing), "%s%s%s",
-		 opt->rows ? "bare" : backing_names[opt->hugepages], value[4] ? "-" : "",
-		 value[4] ? value[4] : "");
+	rows->populated = opt->populate;
+	snprintf(rows->backing, sizeof(rows->backing), "%s%s%s%s",
+		 opt->rows ? "bare" : backing_names[opt->hugepages],
+		 opt->populate ? "-populated" : "", value[4] ? "-" : "", value[4] ? value[4] : "");
 
 	if (!opt->csv)
 		return;
@@ -536,6 +594,15 @@ static void set_up_stats(struct machine *m)
 		die("no memory for statistics");
 }
 
+/* After everything that belongs to the VM's making: nobody else needs a counter before. */
+static void set_up_pmu(struct machine *m, const struct options *opt)
+{
+	if (strcmp(opt->pmu, "on"))
+		strcpy(m->pmu.text, "none: --pmu off");
+	else if ((opt->csv || opt->stats) && pmu_open(&m->pmu))
+		m->rows.pmu = &m->pmu;
+}
+
 /* ------------------------------------------------------------------ ports --------------- */
 
 static void line_byte(struct machine *m, struct line *line, char c)
@@ -617,7 +684,9 @@ static void port_write(struct machine *m, uint16_t port, uint32_t value)
 
 static uint32_t port_read(const struct machine *m, uint16_t port)
 {
-	return is_com1(port) ? uart_read(&m->com1, port - GUEST_PORT_COM1) : 0xffffffff;
+	if (is_com1(port))
+		return uart_read(&m->com1, port - GUEST_PORT_COM1);
+	return port == GUEST_PORT_ROW ? GUEST_ROW_THERE : 0xffffffff;
 }
 
 static void handle_io(struct machine *m)
@@ -814,6 +883,7 @@ static int run_machine(struct machine *m, const struct options *opt)
 	set_cpuid(m);
 	set_registers(m, &boot);
 	set_up_stats(m);
+	set_up_pmu(m, opt);
 	catch_signals(opt);
 
 	status = run_loop(m);
@@ -830,6 +900,7 @@ static int run_machine(struct machine *m, const struct options *opt)
 		if (total)
 			print_stats(m, total);
 		free(total);
+		pmu_print(&m->pmu, &m->rows.pmu_begin, &m->rows.pmu_end);
 	}
 	if (m->rows.failed && status == 0)
 		status = STATUS_MISMATCH;
@@ -839,11 +910,42 @@ static int run_machine(struct machine *m, const struct options *opt)
 	return status;
 }
 
+/* Return: 0, or a status; the VM is complete but for its registers, which nobody looks at. */
+static int time_ioctl(struct machine *m, const struct options *opt)
+{
+	const struct timed_ioctl *timed = opt->timed;
+	const char *reps = strstr(opt->append, "reps=");
+	uint64_t rows = reps ? strtoull(reps + strlen("reps="), NULL, 10) : 1;
+	int fd;
+
+	map_ram(&m->ram, opt);
+	open_device(m, opt->device);
+	create_vm(m, 0);
+	m->run->immediate_exit = 1;
+	fd = timed->vcpu ? m->vcpu_fd : m->kvm_fd;
+	if (ioctl(fd, timed->request, 0) != timed->expect)
+		die("--ioctl %s: it does not do what is expected: %s", timed->name,
+		    strerror(errno));
+	for (uint64_t rep = 0; rep < rows; rep++) {
+		uint64_t start = __builtin_ia32_rdtsc(), elapsed;
+
+		for (int i = 0; i < TIMED_ROUNDS; i++)
+			ioctl(fd, timed->request, 0);
+		elapsed = __builtin_ia32_rdtsc() - start;
+		start = __builtin_ia32_rdtsc();
+		for (int i = 0; i < TIMED_ROUNDS; i++)
+			asm volatile("" : : : "memory");
+		rows_timed(&m->rows, TIMED_ROUNDS, elapsed, __builtin_ia32_rdtsc() - start);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options opt = {
 		.device = "/dev/penumbra",
 		.append = "",
+		.pmu = "on",
 		.mem_mib = 256,
 		.hugepages = PAGES_THP,
 	};
@@ -852,6 +954,11 @@ int main(int argc, char **argv)
 
 	parse_options(argc, argv, &opt);
 	set_up_rows(&m.rows, &opt);
-	status = opt.rows ? take_rows(&m.rows, opt.rows) : run_machine(&m, &opt);
+	if (opt.rows)
+		status = take_rows(&m.rows, opt.rows);
+	else if (opt.timed)
+		status = time_ioctl(&m, &opt);
+	else
+		status = run_machine(&m, &opt);
 	return fflush(stdout) ? STATUS_ERROR : status;
 }

@@ -2,7 +2,8 @@
 /*
  * What the runner's files share. Reading order: runner.c (options, the run loop), runner_load.c
  * (an ELF image and the boot protocol into guest RAM), runner_stats.c (what the hypervisor
- * counted), runner_rows.c (the guest's rows joined with those counts into CSV).
+ * counted), runner_pmu.c (what the CPU counted), runner_rows.c (the guest's rows joined with those
+ * counts into CSV).
  */
 #ifndef PENUMBRA_RUNNER_H
 #define PENUMBRA_RUNNER_H
@@ -10,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "walk/pmu.h"
 
 /* Exit statuses that are not the guest's own. */
 enum {
@@ -85,10 +88,36 @@ bool stats_value(const struct stats *stats, const uint64_t *snapshot, const char
 void stats_print(const struct stats *stats, const uint64_t *total, const uint64_t *begin,
 		 const uint64_t *end);
 
+/* runner_pmu.c */
+enum { PMU_WITNESS = PMU_NR, PMU_COUNTERS };
+
+struct pmu {
+	int fd[PMU_COUNTERS]; /* -1: not counted */
+	char text[240];	      /* what is counted, or why nothing is */
+};
+
+/* As perf gives it: read_format of perf_event_open(2). */
+struct pmu_value {
+	uint64_t count, enabled, running;
+};
+
+struct pmu_snapshot {
+	struct pmu_value of[PMU_COUNTERS];
+};
+
+bool pmu_open(struct pmu *pmu);
+void pmu_read(const struct pmu *pmu, struct pmu_snapshot *snapshot);
+bool pmu_count(const struct pmu_snapshot *begin, const struct pmu_snapshot *end, int counter,
+	       uint64_t *value);
+void pmu_print(const struct pmu *pmu, const struct pmu_snapshot *begin,
+	       const struct pmu_snapshot *end);
+
 /* runner_rows.c */
 struct rows {
 	const struct stats *stats; /* NULL: the hypervisor has none */
 	uint64_t *begin, *end;	   /* snapshots of the last body region */
+	const struct pmu *pmu;	   /* NULL: the CPU counts nothing */
+	struct pmu_snapshot pmu_begin, pmu_end;
 	bool in_body, body_known;
 	bool kvm; /* the statistics are KVM's: other names */
 	bool kvm_ept;
@@ -98,6 +127,7 @@ struct rows {
 	const char *engine, *mode, *host, *clock;
 	const char *gtt_mode; /* NULL: the VM has no such device */
 	char backing[64];
+	bool populated;	    /* all guest RAM was touched before the guest started */
 	uint64_t guest_mib; /* 0: the guest ran on a machine of its own */
 	const char *cmdline;
 	unsigned int written;
@@ -108,6 +138,7 @@ void rows_open_csv(struct rows *rows, const char *path);
 void rows_marker(struct rows *rows, uint32_t marker);
 void rows_line(struct rows *rows, const char *line);
 void rows_failure(struct rows *rows, const char *status);
+void rows_timed(struct rows *rows, uint64_t ops, uint64_t elapsed, uint64_t control);
 void rows_print_header(void);
 void rows_print_columns(void);
 

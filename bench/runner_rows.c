@@ -197,14 +197,18 @@ void rows_marker(struct rows *rows, uint32_t marker)
 		rows->body_known = false;
 		if (rows->stats)
 			stats_read(rows->stats, rows->begin);
+		if (rows->pmu)
+			pmu_read(rows->pmu, &rows->pmu_begin);
 		break;
 	case GUEST_MARK_BODY_END:
 		if (!rows->in_body)
 			break;
 		if (rows->stats)
 			stats_read(rows->stats, rows->end);
+		if (rows->pmu)
+			pmu_read(rows->pmu, &rows->pmu_end);
 		rows->in_body = false;
-		rows->body_known = rows->stats != NULL;
+		rows->body_known = rows->stats || rows->pmu;
 		break;
 	default:
 		/* The control is timed by the guest alone. */
@@ -268,6 +272,8 @@ static void take_penumbra(const struct rows *rows, struct row *row)
 		take_count(rows, row, COL_exits_gtt_doorbell, "exits_gtt_doorbell");
 		take_count(rows, row, COL_gtt_entries_rebuilt, "gtt_entries_rebuilt");
 		take_count(rows, row, COL_gtt_portions_compared, "gtt_portions_compared");
+		take_count(rows, row, COL_gtt_portions_clean, "gtt_portions_clean");
+		take_count(rows, row, COL_gtt_shadow_cycles, "gtt_shadow_cycles");
 	}
 	take_count(rows, row, COL_emulated_stores, "emulated_stores");
 	take_count(rows, row, COL_sptes_written, "sptes_written");
@@ -330,6 +336,21 @@ static void take_statistics(const struct rows *rows, struct row *row)
 		named += get_value(row, causes[i]);
 	if (exits >= named)
 		set_value(row, COL_exits_other, exits - named);
+}
+
+/* What the CPU counted while the guest ran: a column for each event. */
+static void take_pmu(const struct rows *rows, struct row *row)
+{
+#define PMU_COLUMN(name) [PMU_##name] = COL_##name,
+	static const enum column_id column[PMU_COUNTERS] = {
+		PMU_COUNTS(PMU_COLUMN)[PMU_WITNESS] = COL_guest_instructions,
+	};
+#undef PMU_COLUMN
+	uint64_t value;
+
+	for (int i = 0; i < PMU_COUNTERS; i++)
+		if (pmu_count(&rows->pmu_begin, &rows->pmu_end, i, &value))
+			set_value(row, column[i], value);
 }
 
 /*
@@ -401,6 +422,18 @@ static const struct {
 
 #define NR_GUEST_FIELDS (sizeof(guest_fields) / sizeof(guest_fields[0]))
 
+/* What the guest cannot know of its own run, as one more parameter: it must tell rows apart. */
+static void add_run_params(const struct rows *rows, char *params, size_t size)
+{
+	size_t used = strlen(params);
+
+	if (!rows->populated)
+		return;
+	if (!strcmp(params, "-"))
+		used = 0;
+	snprintf(params + used, size - used, "%spopulate:1", used ? ";" : "");
+}
+
 static bool parse_guest_line(const char *line, struct row *row)
 {
 	char copy[ROW_MAX], *save = NULL;
@@ -443,7 +476,10 @@ void rows_line(struct rows *rows, const char *line)
 	set_tags(rows, &row);
 	if (!parse_guest_line(line, &row))
 		set_text(&row, COL_status, "failed");
-	if (rows->body_known) {
+	add_run_params(rows, row.field[COL_params], FIELD_MAX);
+	if (rows->body_known && rows->pmu)
+		take_pmu(rows, &row);
+	if (rows->body_known && rows->stats) {
 		take_statistics(rows, &row);
 		if (!counts_agree(rows, &row) && !strcmp(row.field[COL_status], "ok"))
 			set_text(&row, COL_status, "mismatch");
@@ -455,20 +491,12 @@ void rows_line(struct rows *rows, const char *line)
 	write_row(rows, &row);
 }
 
-/**
- * rows_failure() - the run ended without a row for what it was asked for
- * @rows: what rows are made of
- * @status: why, in one word
- *
- * The gap must show in the CSV: workload and parameters are taken from the command line.
- */
-void rows_failure(struct rows *rows, const char *status)
+/* A row with workload and parameters as the command line has them, for what no guest reported. */
+static void from_cmdline(const struct rows *rows, struct row *row)
 {
-	struct row row = { 0 };
 	char copy[ROW_MAX], params[FIELD_MAX] = "", *save = NULL;
 
-	rows->failed = true;
-	set_tags(rows, &row);
+	set_tags(rows, row);
 	snprintf(copy, sizeof(copy), "%s", rows->cmdline);
 	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
 		char *value = strchr(word, '=');
@@ -478,13 +506,48 @@ void rows_failure(struct rows *rows, const char *status)
 			continue;
 		*value++ = '\0';
 		if (!strcmp(word, "workload"))
-			set_text(&row, COL_workload, value);
+			set_text(row, COL_workload, value);
 		else if (strcmp(word, "reps"))
 			snprintf(params + used, sizeof(params) - used, "%s%s:%s", used ? ";" : "",
 				 word, value);
 	}
-	set_text(&row, COL_params, params[0] ? params : "-");
-	set_value(&row, COL_rep, rows->written + 1);
+	add_run_params(rows, params, sizeof(params));
+	set_text(row, COL_params, params[0] ? params : "-");
+	set_value(row, COL_rep, rows->written + 1);
+}
+
+/**
+ * rows_failure() - the run ended without a row for what it was asked for
+ * @rows: what rows are made of
+ * @status: why, in one word
+ *
+ * The gap must show in the CSV.
+ */
+void rows_failure(struct rows *rows, const char *status)
+{
+	struct row row = { 0 };
+
+	rows->failed = true;
+	from_cmdline(rows, &row);
 	set_text(&row, COL_status, status);
+	write_row(rows, &row);
+}
+
+/**
+ * rows_timed() - the runner has timed something by itself
+ * @rows: what rows are made of
+ * @ops: how often it was done
+ * @elapsed: clock units of all of them
+ * @control: clock units of as many rounds without it
+ */
+void rows_timed(struct rows *rows, uint64_t ops, uint64_t elapsed, uint64_t control)
+{
+	struct row row = { 0 };
+
+	from_cmdline(rows, &row);
+	set_text(&row, COL_status, "ok");
+	set_value(&row, COL_ops, ops);
+	set_value(&row, COL_elapsed, elapsed);
+	set_value(&row, COL_control, control);
 	write_row(rows, &row);
 }

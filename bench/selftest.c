@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tests of the runner's rows without a hypervisor: the statistics are a file that the test writes,
- * the guest is a few lines of text. selftest.t builds and runs it.
+ * the CPU's counters are pipes, the guest is a few lines of text. selftest.t builds and runs it.
  *
  * Prints "pass NAME" or "fail NAME" per check, for selftest.t to count.
  */
@@ -251,6 +251,96 @@ static void test_kvm(void)
 	      is(COL_exits_nested, "12") && is(COL_exits_hidden_fault, ""));
 }
 
+/* ---- a CPU whose counters are pipes ---- */
+
+static struct pmu cpu;
+static int cpu_side[PMU_COUNTERS];
+
+static void cpu_counts(int counter, uint64_t count, uint64_t enabled, uint64_t running)
+{
+	const struct pmu_value value = { count, enabled, running };
+
+	if (write(cpu_side[counter], &value, sizeof(value)) != (ssize_t)sizeof(value))
+		die("no counter %d", counter);
+}
+
+/* A body in which every event counts 100 and more, but for what a test changes. */
+static void count_body(void)
+{
+	set_up(penumbra_names, false);
+	for (int i = 0; i < PMU_COUNTERS; i++) {
+		int ends[2];
+
+		if (pipe(ends))
+			die("no pipe");
+		cpu.fd[i] = ends[0];
+		cpu_side[i] = ends[1];
+		cpu_counts(i, 1000, 50, 50);
+	}
+	rows.pmu = &cpu;
+	rows_marker(&rows, GUEST_MARK_BODY_BEGIN);
+}
+
+static void end_body(void)
+{
+	for (int i = 0; i < PMU_COUNTERS; i++)
+		if (cpu_side[i] >= 0)
+			close(cpu_side[i]);
+	rows_marker(&rows, GUEST_MARK_BODY_END);
+	rows_line(&rows, LINE);
+	read_row();
+	for (int i = 0; i < PMU_COUNTERS; i++)
+		close(cpu.fd[i]);
+}
+
+static bool all_empty(void)
+{
+	return is(COL_walk_cycles_load, "") && is(COL_walk_cycles_store, "") &&
+	       is(COL_walk_cycles_ept, "") && is(COL_tlb_flush_dtlb, "") &&
+	       is(COL_tlb_flush_stlb, "") && is(COL_guest_instructions, "");
+}
+
+static void test_counters(void)
+{
+	count_body();
+	for (int i = 0; i < PMU_COUNTERS; i++)
+		cpu_counts(i, 1100 + (uint64_t)i, 90, 90);
+	end_body();
+	check("the CPU's counts of the body, each in its column",
+	      is(COL_walk_cycles_load, "100") && is(COL_walk_cycles_store, "101") &&
+		      is(COL_walk_cycles_ept, "102") && is(COL_tlb_flush_dtlb, "103") &&
+		      is(COL_tlb_flush_stlb, "104") && is(COL_guest_instructions, "105") &&
+		      is(COL_exits, "0"));
+
+	count_body();
+	cpu_counts(PMU_walk_cycles_load, 1100, 90, 90);
+	cpu_counts(PMU_walk_cycles_store, 1100, 90, 60); /* shared its counter */
+	cpu_counts(PMU_walk_cycles_ept, 1000, 90, 90);	 /* counted, and there was none */
+	cpu_counts(PMU_WITNESS, 5000, 90, 90);
+	close(cpu.fd[PMU_tlb_flush_stlb]); /* this CPU has no such event */
+	cpu.fd[PMU_tlb_flush_stlb] = -1;
+	end_body(); /* and the DTLB's has lost its counter: nothing to read */
+	check("a counter that did not run all the time is empty",
+	      is(COL_walk_cycles_load, "100") && is(COL_walk_cycles_store, ""));
+	check("a count of zero is zero", is(COL_walk_cycles_ept, "0"));
+	check("an event without a counter is empty",
+	      is(COL_tlb_flush_dtlb, "") && is(COL_tlb_flush_stlb, ""));
+
+	count_body();
+	for (int i = 0; i < PMU_NR; i++)
+		cpu_counts(i, 1000, 90, 90);
+	cpu_counts(PMU_WITNESS, 1000, 90, 90);
+	end_body();
+	check("no instruction counted in the guest: no column is believed", all_empty());
+
+	set_up(penumbra_names, false);
+	run_body();
+	rows_line(&rows, LINE);
+	read_row();
+	check("no PMU: the columns are empty, the others are not",
+	      all_empty() && is(COL_ops, "10"));
+}
+
 static void test_bad_lines(void)
 {
 	set_up(penumbra_names, false);
@@ -281,6 +371,7 @@ int main(void)
 	test_join();
 	test_mismatch();
 	test_kvm();
+	test_counters();
 	test_bad_lines();
 	return failures != 0;
 }

@@ -48,11 +48,11 @@ flags="-std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=address,
 	-fno-sanitize-recover=all"
 # shellcheck disable=SC2086 # words
 build() {
-	$CC $flags -o "$tmp/runner" "$top"/bench/runner*.c || bail_out "the runner does not build"
+	$CC $flags -o "$tmp/runner" "$top"/bench/runner*.c "$top/bench/walk/pmu.c" || bail_out "the runner does not build"
 	$CC $flags -o "$tmp/summarize" "$top/bench/summarize.c" || bail_out "summarize does not build"
 	$CC $flags -o "$tmp/growth" "$top/bench/growth.c" -lm || bail_out "growth does not build"
 	$CC $flags -o "$tmp/selftest" "$top/bench/selftest.c" "$top/bench/runner_rows.c" \
-		"$top/bench/runner_stats.c" || bail_out "selftest.c does not build"
+		"$top/bench/runner_stats.c" "$top/bench/runner_pmu.c" "$top/bench/walk/pmu.c" || bail_out "selftest.c does not build"
 }
 
 # ------------------------------------------------------------------------------ loader
@@ -156,6 +156,15 @@ test_options() {
 	says 125 "off, thp, 2M or 1G" "an unknown kind of pages"
 	run --kernel x stray
 	says 125 "stray" "a stray argument"
+	run --ioctl lseek
+	says 125 "version or run" "an ioctl that is not known"
+	run --ioctl run
+	says 125 "give that" "timing without a place for rows"
+	run --kernel x --pmu maybe
+	says 125 "on, off or list" "an unknown value of --pmu"
+	run --pmu list
+	[ $status = 0 ] && [ "$(wc -l <"$tmp/out")" = 1 ] && [ ! -s "$tmp/err" ]
+	result $? "--pmu list says in one line what this machine's CPU counts"
 	run --unknown
 	says 125 "see runner --help" "an unknown option"
 	run --kernel "$tmp/good" --device "$tmp/absent"
@@ -192,6 +201,10 @@ test_options() {
 	"$tmp/runner" --describe >"$tmp/described"
 	! grep -F -x -v -q -f "$top/results/README.md" "$tmp/described"
 	result $? "results/README.md describes every column as the source does"
+	run --kernel "$tmp/absent" --populate --hugepages off --append "workload=mix ops=3" \
+		--csv "$tmp/populated.csv" --tag host=metal,clock=tsc,mode=ept,backing=cold
+	grep -q '^penumbra,ept,mix,ops:3;populate:1,1,failed,.*,4k-populated-cold,' "$tmp/populated.csv"
+	result $? "memory that is touched ahead shows in the row"
 	run --help
 	[ $status = 0 ] && grep -q -- --populate "$tmp/out"
 	result $? "--help"
@@ -214,7 +227,7 @@ test_rows() {
 
 # row MODE WORKLOAD REP STATUS ELAPSED EXITS CHECKSUM [GUEST_MIB]
 row() {
-	echo "penumbra,$1,$2,a:1,$3,$4,100,$5,1000,ticks,emulated,$6,,,,,,,,,,,,,,,,$7,,thp,,,,,,${8:-}"
+	echo "penumbra,$1,$2,a:1,$3,$4,100,$5,1000,ticks,emulated,$6,,,,,,,,,,,,,,,,$7,,thp,,,,,,,,,,,,,,${8:-}"
 }
 
 # Column NAME of the summary's row for MODE and WORKLOAD.
@@ -407,7 +420,7 @@ test_matrix_mem() {
 	} >"$tmp/conf"
 	matrix MODES=ept MEM=300
 	[ "$status:$(sed -n 's/.*@csv.*workload=//p' "$tmp/out" | tr '\n' '/')" = \
-		"0:plain d=4 reps=2 mem=300/sized d=4 reps=2 mem=64/" ]
+		"0:plain d=4 reps=2 pmu=on mem=300/sized d=4 reps=2 pmu=on mem=64/" ]
 	result $? "mem= is the guest's RAM for its line, MEM= for the others"
 }
 
@@ -431,6 +444,22 @@ test_matrix_gtt() {
 	rmdir "$tmp/parameters/gtt_mode"
 }
 
+test_matrix_words() {
+	make_pretended_host
+	printf '%s\n' "1 1 1 good a=1 hugepages=off populate=1 b=2" "1 1 1 good kind=ioctl_run" \
+		"1 1 1 good c=3 hugepages=2M" "1 1 1 good mem=64 d=4" "1 1 1 gfx gtt=8" >"$tmp/conf"
+	matrix MODES=ept WORKLOADS=good
+	has "--hugepages thp .*--hugepages off --populate .*workload=good a=1 b=2 reps=1" \
+		"options for one line go to the runner, not to the guest"
+	has "--ioctl run .*workload=good kind=ioctl_run reps=1" "an ioctl to be timed goes to both"
+	has_not "--populate .*c=3" "and a line without them has none"
+	matrix MODES=ept WORKLOADS=good POPULATE=1
+	has "--populate .*c=3" "POPULATE=1"
+	ENGINE=native CONF=$tmp/conf "$top/bench/matrix" --list >"$tmp/out"
+	[ "$(cat "$tmp/out")" = "1 1 good c=3" ]
+	result $? "the bare machine runs what needs no hypervisor, no host, no device"
+}
+
 make_pretended_host() {
 	mkdir -p "$tmp/parameters"
 	echo shadow >"$tmp/parameters/paging_mode"
@@ -444,17 +473,22 @@ make_pretended_host() {
 	# It fails for "bad", and cannot do "rare".
 	cat >"$tmp/pretend" <<-'END'
 	#!/bin/sh
+	echo "runs $*"
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--console) console=$2 ;;
 		--tag) tag=$2 ;;
 		--append) line=$2 ;;
 		--mem) mem=$2 ;;
+		--pmu)
+			pmu=$2
+			[ $pmu != list ] || { echo "none: a pretended CPU"; exit; }
+			;;
 		esac
 		shift
 	done
 	echo "guest: a sentence" >"$console"
-	echo "@csv $tag $line mem=$mem"
+	echo "@csv $tag $line pmu=$pmu mem=$mem"
 	case $line in
 	*workload=bad*) echo "runner: it broke" >&2 && exit 126 ;;
 	*workload=rare*) exit 2 ;;
@@ -501,10 +535,26 @@ test_matrix() {
 	matrix MODES=shadow WORKLOADS=bad REPS=7
 	has "workload=bad b=2 reps=7" "WORKLOADS= and REPS="
 	has_not "good" "nothing else is run"
+	has "@env page_walk_counters none: a pretended CPU" "what the CPU counts is a fact"
+	matrix MODES=shadow WORKLOADS=good PMU=off
+	has "workload=good.*pmu=off" "PMU=off"
+	matrix MODES="shadow? ept?" PART=gtt
+	says 2 "nothing is left" "a part of the matrix that is empty"
+	rm "$tmp/parameters/paging_mode"
+	mkdir "$tmp/parameters/paging_mode"
+	matrix MODES="future?"
+	[ $status = 0 ] && grep -q "@note left out: paging_mode=future is refused" "$tmp/out"
+	result $? "a mode with a ? is left out where it is refused"
+	matrix MODES="future"
+	says 2 "paging_mode=future is refused" "one without is not"
+	rmdir "$tmp/parameters/paging_mode"
+	make_pretended_host
 	matrix WORKLOADS=unknown
 	says 2 "no workload unknown" "an unknown workload"
 	matrix REPS=many
 	says 2 "number from 1 to 999" "REPS= that is no number"
+	matrix PMU=2
+	says 2 "on or off" "PMU= that is neither"
 	matrix DEVICE="$tmp/absent"
 	says 2 "is not there" "no device"
 	matrix KERNEL="$tmp/absent"
@@ -538,7 +588,8 @@ test_run() {
 	fi
 }
 
-# A tree in which the emulated host is a script that prints two rows and, if told, hangs.
+# A tree in which the emulated host is a script: each of its passes prints one row. "wait" makes the
+# first pass end after the last, "hang" makes both go on for ever, "broken" makes the last fail.
 make_pretended_tree() {
 	tree=$tmp/tree
 	mkdir -p "$tree/scripts" "$tree/build"
@@ -546,64 +597,109 @@ make_pretended_tree() {
 	cp "$tmp/runner" "$tmp/summarize" "$tree/build/"
 	printf '%%:\n\t@true\n' >"$tree/Makefile"
 	printf '#!/bin/sh\n' >"$tree/scripts/setup"
-	row shadow gups 1 ok 3000 500 0x1 >"$tree/row1"
-	row ept gups 1 ok 2000 0 0x1 >"$tree/row2"
+	printf '%s\n' '1 1 1 gups a=1' '1 1 1 upload gtt=8' >"$tree/bench/matrix.conf"
+	row shadow gups 1 ok 3000 500 0x1 >"$tree/row.shadow"
+	row ept gups 1 ok 2000 0 0x1 >"$tree/row.ept"
 	cat >"$tree/scripts/emulated-host" <<-'END'
 	#!/bin/sh
+	until_there() {
+		tries=0
+		while [ ! -e "$1" ] && [ $tries -lt 100 ]; do
+			sleep 0.1
+			tries=$((tries + 1))
+		done
+		[ -e "$1" ]
+	}
+	case "$*" in
+	*MODES=shadow*) mode=shadow ;;
+	*MODES=ept*) mode=ept ;;
+	*) exit 0 ;;
+	esac
+	echo "$*" >"ran.$mode"
 	echo "@env parameter_x 1"
-	echo "@progress 0 2 1/2 penumbra shadow gups"
-	sed 's/^/@csv /' row1
+	echo "@progress 0 2 1/2 penumbra $mode gups"
+	[ $mode = ept ] || [ ! -e wait ] || until_there last || exit 1
+	sed 's/^/@csv /' row.$mode
 	if [ -e hang ]; then
-		echo $$ >hangs
+		echo $$ >hangs.$mode
 		sleep 60
 	fi
-	echo "@progress 1 2 2/2 penumbra ept gups"
-	sed 's/^/@csv /' row2
-	[ ! -e broken ]
+	echo "@progress 1 2 2/2 penumbra $mode gups"
+	[ $mode = shadow ] || : >last
+	[ $mode = shadow ] || [ ! -e broken ]
 	END
 	chmod +x "$tree/scripts/emulated-host" "$tree/scripts/setup"
 }
 
 pretended_run() {
-	(cd "$tree" && HOST=emulated exec bench/run) >"$tmp/out" 2>"$tmp/err"
+	rm -f "$tree"/last "$tree"/ran.* "$tree"/hangs.*
+	(cd "$tree" && HOST=emulated exec env "$@" bench/run) >"$tmp/out" 2>"$tmp/err"
 	status=$?
+}
+
+# The modes of raw.csv's rows, in their order.
+modes_in() {
+	sed 1d "$1" | cut -d, -f2 | tr '\n' ' '
 }
 
 test_pretended_run() {
 	make_pretended_tree
-	pretended_run
-	[ $status = 0 ] && [ "$(wc -l <"$tree/results/latest/raw.csv")" = 3 ]
+	pretended_run JOBS=1
+	[ "$status:$(modes_in "$tree/results/latest/raw.csv")" = "0:shadow ept " ]
 	result $? "a run leaves its rows in results/latest"
 	grep -q '^cost_vs_ept\|,cost_vs_ept,' "$tree/results/latest/summary.csv" &&
-		grep -qx "parameter_x 1" "$tree/results/latest/env.txt"
-	result $? "with a summary and the host's facts"
+		[ "$(grep -cx "parameter_x 1" "$tree/results/latest/env.txt")" = 1 ]
+	result $? "with a summary and the host's facts, each once"
 	has "about .* s left" "it says how much time is left"
+	grep -q -- "--mitigations off" "$tree/ran.ept" &&
+		grep -qx "mitigations off" "$tree/results/latest/env.txt"
+	result $? "the host's kernel has no mitigations, and env.txt says so"
+
+	: >"$tree/wait"
+	pretended_run JOBS=2
+	[ "$status:$(modes_in "$tree/results/latest/raw.csv")" = "0:shadow ept " ]
+	result $? "passes run at the same time, and their rows are in order all the same"
+	has "pass penumbra ept: .* status 0" "each says how long it took"
+	! ls "$tree"/results/latest/part.* >/dev/null 2>&1
+	result $? "no part of it is left over"
+	rm "$tree/wait"
+
+	pretended_run MODES=ept MITIGATIONS=both
+	has "with mitigations=on" "MITIGATIONS=both runs with and without"
+	grep -q -- "--mitigations on" "$tree/ran.ept" &&
+		grep -qx "mitigations on" "$tree/results/latest/env.txt"
+	result $? "on is what the host's kernel does by default"
+	pretended_run MITIGATIONS=some
+	says 2 "on, off or both" "other MITIGATIONS="
+	pretended_run JOBS=0
+	says 2 "number from 1 to 99" "JOBS= that cannot be"
 
 	: >"$tree/broken"
-	pretended_run
-	[ $status = 1 ]
-	result $? "a failure on the host fails the run"
+	pretended_run JOBS=2
+	[ "$status:$(modes_in "$tree/results/latest/raw.csv")" = "1:shadow ept " ]
+	result $? "a failing pass fails the run, and the others keep their rows"
 	rm "$tree/broken"
 	latest=$(readlink "$tree/results/latest")
 
 	# As when kill or a supervisor ends it: a signal to bench/run alone.
 	: >"$tree/hang"
-	pretended_run &
+	pretended_run JOBS=2 MODES="shadow ept" &
 	waiting=$!
 	tries=0
-	while [ ! -s "$tree/hangs" ] && [ $tries -lt 100 ]; do
+	while { [ ! -s "$tree/hangs.shadow" ] || [ ! -s "$tree/hangs.ept" ]; } && [ $tries -lt 100 ]; do
 		sleep 0.1
 		tries=$((tries + 1))
 	done
-	host_pid=$(cat "$tree/hangs")
-	run_pid=$(ps -o pid= -o ppid= -o sid= -A | awk -v host="$host_pid" '
+	hosts="$(cat "$tree/hangs.shadow") $(cat "$tree/hangs.ept")"
+	run_pid=$(ps -o pid= -o ppid= -A | awk -v host="${hosts%% *}" '
 		{ parent[$1] = $2 } END { print parent[parent[host]] }')
 	kill -TERM "$run_pid"
 	wait $waiting
-	grep -q "stopped; 1 rows" "$tmp/out"
+	grep -q "stopped; 2 rows" "$tmp/out"
 	result $? "a stopped run says what it has"
 	tries=0
-	while kill -0 "$host_pid" 2>/dev/null && [ $tries -lt 50 ]; do
+	# shellcheck disable=SC2086 # process numbers
+	while kill -0 $hosts 2>/dev/null && [ $tries -lt 50 ]; do
 		sleep 0.1
 		tries=$((tries + 1))
 	done
@@ -612,11 +708,45 @@ test_pretended_run() {
 	[ "$(readlink "$tree/results/latest")" = "$latest" ]
 	result $? "nor moves results/latest"
 	raw=$tree/$(sed -n 's/.* rows are in \(.*raw.csv\).*/\1/p' "$tmp/out")
-	"$tmp/summarize" "$raw" >"$tmp/summary.csv" && [ "$(wc -l <"$tmp/summary.csv")" = 2 ]
-	result $? "its CSV is valid"
+	"$tmp/summarize" "$raw" >"$tmp/summary.csv" && [ "$(modes_in "$raw")" = "shadow ept " ]
+	result $? "its CSV is valid and in order"
 }
 
 # ------------------------------------------------------------------------------ plots
+
+# gtt_row GTT-MODE BURST ELAPSED EXITS SHADOW-CYCLES: 100 operations
+gtt_row() {
+	row ept upload 1 ok "$3" "$4" 0x1 |
+		sed "s/a:1/burst:$2;ring:512/; s/,,,,,,,\$/,$1,$4,1,0,0,0,$5/"
+}
+
+test_gtt_plots() {
+	mkdir -p "$tmp/gtt"
+	{
+		cat "$tmp/header"
+		for burst in 1 8 64; do
+			gtt_row strict $burst $((2000 * burst)) $((100 * burst)) $((1000 * burst))
+			gtt_row relaxed $burst 8000 100 6000
+			gtt_row hybrid $burst $((2000 + 100 * burst)) 100 200
+			gtt_row passthrough $burst 1000 100 0
+		done
+	} >"$tmp/gtt/raw.csv"
+	echo "host_tsc_khz 100000" >"$tmp/gtt/env.txt"
+	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/gtt" >"$tmp/out" 2>"$tmp/err"
+	result $? "plots of the GTT device"
+	sed 's/^/# /' "$tmp/err"
+	[ -s "$tmp/gtt/gtt_time.png" ] && [ -s "$tmp/gtt/gtt_crossover.png" ] &&
+		[ ! -e "$tmp/gtt/gtt_threads.png" ]
+	result $? "those that there is data for"
+	# 20 ticks a frame, 5 million a second; half of it shadowing, in strict.
+	grep -q '^| upload | strict | 20 | 5000000 | 1.00x | 50% | 50.0% |' "$tmp/gtt/gtt.md" &&
+		grep -q '^| upload burst=8 | hybrid | 28 | .* | -65.0% |$' "$tmp/gtt/gtt.md"
+	result $? "and a table with frames a second, share of shadowing and loss"
+	echo "@ nothing" >"$tmp/gtt/env.txt"
+	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/gtt" >"$tmp/out" 2>"$tmp/err" &&
+		grep -q "left out gtt_time" "$tmp/err" && [ ! -e "$tmp/gtt/gtt_time.png" ]
+	result $? "without the clock's frequency there are no seconds"
+}
 
 test_plots() {
 	if ! command -v gnuplot >/dev/null || ! command -v python3 >/dev/null; then
@@ -644,6 +774,7 @@ test_plots() {
 	result $? "as PNG and as SVG"
 	grep -q "left out memory" "$tmp/err" && [ ! -e "$tmp/results/memory.png" ]
 	result $? "a plot without data is left out, with a sentence"
+	test_gtt_plots
 	{
 		cat "$tmp/header"
 		for mode in shadow ept; do
@@ -663,7 +794,7 @@ test_plots() {
 
 build
 cat >"$tmp/header" <<'END'
-engine,mode,workload,params,rep,status,ops,elapsed,control,clock,host,exits,exits_pt_write,exits_hidden_fault,exits_true_fault,exits_cr3,exits_invlpg,exits_nested,exits_other,flush_guest_invlpg,flush_guest_cr3,flush_guest_invpcid,flush_host,emulated_stores,sptes_written,shadow_pages_peak,shadow_bytes_peak,checksum,guest_faults,backing,gtt_mode,exits_gtt_write,exits_gtt_doorbell,gtt_entries_rebuilt,gtt_portions_compared,guest_mib
+engine,mode,workload,params,rep,status,ops,elapsed,control,clock,host,exits,exits_pt_write,exits_hidden_fault,exits_true_fault,exits_cr3,exits_invlpg,exits_nested,exits_other,flush_guest_invlpg,flush_guest_cr3,flush_guest_invpcid,flush_host,emulated_stores,sptes_written,shadow_pages_peak,shadow_bytes_peak,checksum,guest_faults,backing,gtt_mode,exits_gtt_write,exits_gtt_doorbell,gtt_entries_rebuilt,gtt_portions_compared,gtt_portions_clean,gtt_shadow_cycles,walk_cycles_load,walk_cycles_store,walk_cycles_ept,tlb_flush_dtlb,tlb_flush_stlb,guest_instructions,guest_mib
 END
 test_loader
 test_options
@@ -673,6 +804,7 @@ test_growth
 test_matrix
 test_matrix_mem
 test_matrix_gtt
+test_matrix_words
 test_run
 test_pretended_run
 test_plots

@@ -55,6 +55,14 @@ static const enum column_id per_op[] = {
 	COL_exits_gtt_doorbell,
 	COL_gtt_entries_rebuilt,
 	COL_gtt_portions_compared,
+	COL_gtt_portions_clean,
+	COL_gtt_shadow_cycles,
+	COL_walk_cycles_load,
+	COL_walk_cycles_store,
+	COL_walk_cycles_ept,
+	COL_tlb_flush_dtlb,
+	COL_tlb_flush_stlb,
+	COL_guest_instructions,
 };
 
 #define NR_PER_OP (sizeof(per_op) / sizeof(per_op[0]))

@@ -124,11 +124,12 @@ bool cpu_let_interrupts(struct vcpu *v);
 void cpu_take_nmi(void);
 void cpu_take_machine_check(void);
 void cpu_flush(struct vcpu *v);
-unsigned int cpu_enter(struct vcpu *v); /* returns enum exit_kind */
+void cpu_rearm(struct vcpu *v);
+unsigned int cpu_run(struct vcpu *v, unsigned int *kind); /* returns enum next */
 
 /* The exit, in plain data. */
 void cpu_exit_fault(struct vcpu *v, unsigned int kind, struct paging_fault *f);
-void cpu_exit_cr(struct vcpu *v, struct exit_cr *x);
+struct exit_cr cpu_exit_cr(struct vcpu *v);
 void cpu_exit_dr(struct vcpu *v, struct exit_dr *x);
 gva_t cpu_exit_invlpg(struct vcpu *v);
 bool cpu_exit_invpcid(struct vcpu *v, struct exit_invpcid *x);
@@ -140,12 +141,13 @@ const char *cpu_reason_name(unsigned int reason);
 
 /* Guest state. */
 u64 cpu_rip(struct vcpu *v);
-void cpu_skip(struct vcpu *v);
+unsigned int cpu_skip(struct vcpu *v);
 bool cpu_in_long_mode(struct vcpu *v);
 u64 cpu_gpr(struct vcpu *v, unsigned int reg);
 unsigned int cpu_cpl(struct vcpu *v);
 void cpu_set_gpr(struct vcpu *v, unsigned int reg, u64 value);
 void cpu_fill_regs(struct vcpu *v);
+void cpu_fill_fault_regs(struct vcpu *v, const struct paging_fault *f);
 void cpu_use_regs(struct vcpu *v);
 void cpu_sync_crs(struct vcpu *v);
 void cpu_update_crs(struct vcpu *v);

@@ -18,6 +18,7 @@
 #include "cpu.h"
 #include "gtt_dev.h"
 #include "penumbra.h"
+#include "trace.h"
 #include "mmu/walk.h"
 
 static struct counters *counters_of(struct vcpu *v)
@@ -107,8 +108,7 @@ static enum next deliver_pf(struct vcpu *v, gva_t gva, u32 code)
 
 static enum next skip(struct vcpu *v)
 {
-	cpu_skip(v);
-	return NEXT_ENTER;
+	return cpu_skip(v);
 }
 
 /* ---- what paging asks for ---- */
@@ -134,13 +134,8 @@ static enum next common_verdict(struct vcpu *v, enum verdict verdict,
 	}
 }
 
-/**
- * exit_prepare() - make the paging ready for the vCPU's registers
- * @v: the vCPU, inside a burst
- *
- * Return: NEXT_ENTER when it is.
- */
-enum next exit_prepare(struct vcpu *v)
+/* Make the paging ready for the vCPU's registers. */
+static noinline enum next prepare(struct vcpu *v)
 {
 	struct paging_vcpu *pv = &v->pv;
 	struct paging_result res = {};
@@ -151,6 +146,30 @@ enum next exit_prepare(struct vcpu *v)
 	if (verdict == VERDICT_RETRY)
 		cpu_update_root(v);
 	return common_verdict(v, verdict, &res);
+}
+
+/**
+ * exit_settle() - do what is owed before the next VM entry
+ * @v: the vCPU, inside a burst
+ *
+ * Return: NEXT_ENTER when nothing is owed any more.
+ */
+enum next exit_settle(struct vcpu *v)
+{
+	struct paging_vcpu *pv = &v->pv;
+	enum next next;
+
+	if (unlikely(pv->unready)) {
+		next = prepare(v);
+		if (next != NEXT_ENTER)
+			return next;
+	}
+	if (pv->flush_gen != pv->pg->flush_gen)
+		pv->pg->ops->enter(pv);
+	cpu_flush(v);
+	if (unlikely(pv->rearm))
+		cpu_rearm(v);
+	return NEXT_ENTER;
 }
 
 /* ---- device memory ---- */
@@ -217,7 +236,7 @@ static enum next write_to_table(struct vcpu *v, const struct paging_fault *f, gp
 {
 	struct paging_vcpu *pv = &v->pv;
 
-	cpu_fill_regs(v);
+	cpu_fill_fault_regs(v, f);
 	/* Met while an event was being delivered, it was the CPU's store to the stack. */
 	if (!v->event && emulate_store(pv, &v->regs, f->gva, gpa) == EMU_DONE)
 		cpu_use_regs(v);
@@ -226,37 +245,39 @@ static enum next write_to_table(struct vcpu *v, const struct paging_fault *f, gp
 	return NEXT_ENTER;
 }
 
+/* What ends a burst, or the VM. */
+static noinline enum next odd_fault(struct vcpu *v, enum verdict verdict)
+{
+	if (verdict == VERDICT_MMIO)
+		return access_device(v, v->result.gpa);
+	if (verdict == VERDICT_STOP)
+		count(counters_of(v), exits_hidden_fault);
+	return common_verdict(v, verdict, &v->result);
+}
+
 static enum next exit_pf(struct vcpu *v)
 {
 	struct paging_vcpu *pv = &v->pv;
 	const struct paging_ops *ops = pv->pg->ops;
-	struct paging_fault f;
-	struct paging_result res;
 	enum verdict verdict;
 
-	cpu_exit_fault(v, EXIT_PF, &f);
+	cpu_exit_fault(v, EXIT_PF, &v->fault);
 	if (unlikely(pv->window))
-		ops->leave(pv, &f);
-	verdict = ops->fault(pv, &f, &res);
-	switch (verdict) {
-	case VERDICT_RETRY:
+		ops->leave(pv, &v->fault);
+	verdict = ops->fault(pv, &v->fault, &v->result);
+	if (verdict == VERDICT_RETRY) {
 		count(counters_of(v), exits_hidden_fault);
 		return NEXT_ENTER;
-	case VERDICT_REFLECT:
-		count(counters_of(v), exits_true_fault);
-		return deliver_pf(v, f.gva, res.code);
-	case VERDICT_EMULATE:
-		count(counters_of(v), exits_pt_write);
-		return write_to_table(v, &f, res.gpa);
-	case VERDICT_MMIO:
-		return access_device(v, res.gpa);
-	case VERDICT_STOP:
-		count(counters_of(v), exits_hidden_fault);
-		break;
-	default:
-		break;
 	}
-	return common_verdict(v, verdict, &res);
+	if (verdict == VERDICT_EMULATE) {
+		count(counters_of(v), exits_pt_write);
+		return write_to_table(v, &v->fault, v->result.gpa);
+	}
+	if (verdict == VERDICT_REFLECT) {
+		count(counters_of(v), exits_true_fault);
+		return deliver_pf(v, v->fault.gva, v->result.code);
+	}
+	return odd_fault(v, verdict);
 }
 
 static enum next exit_nested(struct vcpu *v)
@@ -344,45 +365,60 @@ static enum next set_cr4(struct vcpu *v, u64 value)
 	return skip(v);
 }
 
+/* A MOV to CR3 that did not come to pass. */
+static noinline enum next no_cr3(struct vcpu *v, enum verdict verdict)
+{
+	if (verdict == VERDICT_REFLECT || verdict == VERDICT_STOP)
+		count(counters_of(v), exits_cr3);
+	if (verdict == VERDICT_REFLECT)
+		return deliver_gp(v);
+	return common_verdict(v, verdict, &v->result);
+}
+
 static enum next set_cr3(struct vcpu *v, u64 value)
 {
 	struct paging_vcpu *pv = &v->pv;
-	struct paging_result res = {};
+	const struct paging_ops *ops = pv->pg->ops;
 	enum verdict verdict;
 
-	if (unlikely(!(pv->pg->ops->traps & TRAP_CR3)))
-		cpu_sync_crs(v);
-	value = paging_guest_cr3(pv, value);
-	if (unlikely(!state_cr3_valid(v, value, pv->cr4))) {
-		count(counters_of(v), exits_cr3);
-		return deliver_gp(v);
-	}
-	verdict = pv->pg->ops->load_cr3(pv, value, &res);
-	if (unlikely(verdict != VERDICT_RETRY)) {
-		if (verdict == VERDICT_STOP)
-			count(counters_of(v), exits_cr3);
-		return common_verdict(v, verdict, &res);
-	}
+	if (unlikely(pv->share_gpa))
+		value = paging_guest_cr3(pv, value);
+	if (unlikely(!state_cr3_valid(v, value, pv->cr4)))
+		return no_cr3(v, VERDICT_REFLECT);
+	verdict = ops->load_cr3(pv, value, &v->result);
+	if (unlikely(verdict != VERDICT_RETRY))
+		return no_cr3(v, verdict);
 	count(counters_of(v), exits_cr3);
 	count(counters_of(v), flush_guest_cr3);
 	cpu_update_root(v);
-	if (unlikely(!(pv->pg->ops->traps & TRAP_CR3) && pv->withdrawn.slot[0].cr3)) {
+	return skip(v);
+}
+
+/* In a mode that does not trap it: of a guest that may hold a value of the base-address buffer. */
+static noinline enum next set_cr3_untrapped(struct vcpu *v, u64 value)
+{
+	struct paging_vcpu *pv = &v->pv;
+	enum next next;
+
+	cpu_sync_crs(v);
+	next = set_cr3(v, value);
+	if (next == NEXT_ENTER && !(v->event & EVENT_VALID) && pv->withdrawn.slot[0].cr3) {
 		pv->withdrawn = (struct shared_roots){};
 		cpu_mode_changed(v);
 	}
-	return skip(v);
+	return next;
 }
 
 static enum next exit_cr(struct vcpu *v)
 {
-	struct exit_cr x;
+	struct exit_cr x = cpu_exit_cr(v);
 
-	cpu_exit_cr(v, &x);
 	if (likely(x.op == CR_WRITE)) {
-		u64 value = cpu_gpr(v, x.gpr);
+		u64 value = likely(x.gpr != 4) ? v->regs.gpr[x.gpr] : cpu_gpr(v, 4);
 
-		if (x.cr == 3)
-			return set_cr3(v, value);
+		if (likely(x.cr == 3))
+			return likely(v->pv.pg->ops->traps & TRAP_CR3) ? set_cr3(v, value) :
+									  set_cr3_untrapped(v, value);
 		if (x.cr == 0)
 			return set_cr0(v, value);
 		if (x.cr == 4)
@@ -749,7 +785,7 @@ static enum next exit_unknown(struct vcpu *v)
 }
 
 /* No holes: a kind without a handler does not compile into a crash. */
-const exit_handler exit_table[EXIT_KINDS] = {
+static const exit_handler exit_table[EXIT_KINDS] = {
 	[EXIT_UNKNOWN] = exit_unknown,
 	[EXIT_PF] = exit_pf,
 	[EXIT_NESTED] = exit_nested,
@@ -776,3 +812,29 @@ const exit_handler exit_table[EXIT_KINDS] = {
 	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
 	[EXIT_ENTRY_FAILED] = exit_entry_failed,
 };
+
+static noinline enum next trace_exit(struct vcpu *v, unsigned int kind)
+{
+	u64 begin = rdtsc(), rip = cpu_rip(v), cr2;
+	enum next next = exit_table[kind](v);
+
+	cr2 = native_read_cr2(); /* what listens may fault */
+	trace_penumbra_exit(v->vm->id, v->hw.reason, cpu_exit_qualification(v), rip, kind, next,
+			    rdtsc() - begin);
+	native_write_cr2(cr2);
+	return next;
+}
+
+/**
+ * exit_handle() - what to do about an exit
+ * @v: the vCPU, inside a burst
+ * @kind: enum exit_kind
+ *
+ * Return: what the run loop does next.
+ */
+enum next exit_handle(struct vcpu *v, unsigned int kind)
+{
+	if (trace_penumbra_exit_enabled())
+		return trace_exit(v, kind);
+	return exit_table[kind](v);
+}

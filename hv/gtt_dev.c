@@ -21,6 +21,7 @@
 #define SLICE 65536u
 
 #define THRESHOLD_MAX GTT_PORTION
+#define DIRTY_MAX     1
 #define SNAPSHOTS_MAX (u32)(GTT_MAX_BYTES / PAGE_SIZE / GTT_PORTION)
 
 /* ---- parameters ---- */
@@ -28,6 +29,7 @@
 static const struct gtt_policy *param_mode; /* NULL: the first of the list */
 static unsigned int param_threshold = 2;
 static unsigned int param_snapshots = 256;
+static unsigned int param_dirty = 1;
 
 static const struct gtt_policy *wanted_mode(void)
 {
@@ -101,6 +103,7 @@ static const struct kernel_param_ops bounded_ops = {
 
 static struct bounded threshold = { &param_threshold, THRESHOLD_MAX };
 static struct bounded snapshots = { &param_snapshots, SNAPSHOTS_MAX };
+static struct bounded dirty = { &param_dirty, DIRTY_MAX };
 
 module_param_cb(gtt_threshold, &bounded_ops, &threshold, 0644);
 MODULE_PARM_DESC(gtt_threshold,
@@ -111,12 +114,18 @@ MODULE_PARM_DESC(gtt_snapshots,
 		 "gtt_mode=hybrid: portions that may be open at once, a page of memory "
 		 "each; a VM keeps to the least since it was made; default: 256");
 
+module_param_cb(gtt_dirty, &bounded_ops, &dirty, 0644);
+MODULE_PARM_DESC(gtt_dirty,
+		 "gtt_mode=hybrid: compare an open portion with its snapshot only if a "
+		 "dirty flag says that the guest wrote to it (1, default), or always (0)");
+
 static void follow_parameters(struct gtt *g)
 {
 	const struct gtt_policy *mode = wanted_mode();
 
 	g->threshold = READ_ONCE(param_threshold);
 	g->snapshots = READ_ONCE(param_snapshots);
+	g->dirty_flags = READ_ONCE(param_dirty);
 	if (unlikely(mode != (g->next_policy ? g->next_policy : g->policy)))
 		gtt_switch(g, mode);
 }
@@ -169,6 +178,7 @@ int gtt_dev_create(struct vm *vm, const struct penumbra_gtt *want)
 	dev->gtt.policy = wanted_mode();
 	dev->gtt.threshold = READ_ONCE(param_threshold);
 	dev->gtt.snapshots = READ_ONCE(param_snapshots);
+	dev->gtt.dirty_flags = READ_ONCE(param_dirty);
 	err = gtt_init(&dev->gtt, &vm->pg, want->guest_phys_addr, want->device_bytes);
 	if (err) {
 		kvfree(dev);
@@ -231,21 +241,11 @@ static enum next ring_doorbell(struct vcpu *v, gpa_t gpa)
 	return NEXT_ENTER;
 }
 
-/**
- * gtt_dev_access() - the guest has reached a part of the window that traps
- * @v: the vCPU, inside a burst
- * @gpa: inside the window
- *
- * Counts the exit's cause when it is through with it.
- *
- * Return: what the inner loop does next.
- */
-enum next gtt_dev_access(struct vcpu *v, gpa_t gpa)
+static enum next access(struct vcpu *v, gpa_t gpa, bool entry)
 {
 	struct counters *c = &v->vm->count;
 	struct gtt *g = &v->vm->gtt->gtt;
 	struct paging_result res = {};
-	bool entry = gpa - (g->base << PAGE_SHIFT) >= GTT_TABLE;
 
 	follow_parameters(g);
 	cpu_sync_crs(v);
@@ -275,4 +275,26 @@ enum next gtt_dev_access(struct vcpu *v, gpa_t gpa)
 		count(c, exits_gtt_other);
 	retire(v);
 	return NEXT_ENTER;
+}
+
+/**
+ * gtt_dev_access() - the guest has reached a part of the window that traps
+ * @v: the vCPU, inside a burst
+ * @gpa: inside the window
+ *
+ * Counts the exit's cause when it is through with it.
+ *
+ * Return: what the inner loop does next.
+ */
+enum next gtt_dev_access(struct vcpu *v, gpa_t gpa)
+{
+	const struct gtt *g = &v->vm->gtt->gtt;
+	u64 begin = rdtsc();
+	enum next next;
+
+	if (gpa - (g->base << PAGE_SHIFT) < GTT_TABLE)
+		return access(v, gpa, false);
+	next = access(v, gpa, true);
+	count_add(&v->vm->count, gtt_shadow_cycles, rdtsc() - begin);
+	return next;
 }

@@ -24,6 +24,8 @@ struct parameters param = {
 	.ept_ad = true,
 	.vpid = true,
 	.mtf = true,
+	.mitigations = true,
+	.pmu = true,
 };
 
 /* Parameters given on the command line are set before the module's own start. */
@@ -169,7 +171,9 @@ static struct feature ept_ad = { &param.ept_ad, &cpu_caps.nested_ad,
 				 "accessed and dirty flags in EPT" };
 static struct feature vpid = { &param.vpid, &cpu_caps.tagged_tlb, "VPID with INVVPID" };
 static struct feature prefault = { &param.prefault, NULL, NULL };
+static struct feature mitigations = { &param.mitigations, NULL, "" };
 static struct feature mtf = { &param.mtf, &cpu_caps.single_step, "the monitor trap flag" };
+static struct feature pmu = { &param.pmu, NULL, NULL };
 
 module_param_cb(ept_ad, &feature_ops, &ept_ad, 0644);
 MODULE_PARM_DESC(
@@ -182,9 +186,16 @@ module_param_cb(prefault, &feature_ops, &prefault, 0644);
 MODULE_PARM_DESC(
 	prefault,
 	"Pin all memory of new VMs at once, and in ept map it before the guest runs; default: off");
+module_param_cb(mitigations, &feature_ops, &mitigations, 0644);
+MODULE_PARM_DESC(mitigations, "Do what the kernel says this CPU needs against speculative execution when "
+			      "entering and leaving a new VM; 0 measures the price; default: on");
 module_param_cb(mtf, &feature_ops, &mtf, 0644);
 MODULE_PARM_DESC(mtf, "Single-step table stores that the decoder does not know; default: on where "
 		      "the CPU has it");
+
+module_param_cb(pmu, &feature_ops, &pmu, 0644);
+MODULE_PARM_DESC(pmu, "Switch the host's performance counters at VM entries and exits, as perf's "
+		      "events for the guest or the host alone need it; default: on");
 
 /* ---- shadow_budget ---- */
 

@@ -63,6 +63,9 @@ enum answer {
 struct vcpu {
 	struct emu_regs regs; /* gpr[] is always right but for rsp; the rest when asked for */
 	struct vmx_vcpu hw;   /* the vendor's part */
+	/* Of the exit that is being handled; here, not on the stack, because each exit pays for that. */
+	struct paging_fault fault;
+	struct paging_result result;
 	struct paging_vcpu pv;
 	struct vm *vm;
 
@@ -93,6 +96,7 @@ struct vcpu {
 	bool long_mode; /* KVM_SET_SREGS has put it where it can run */
 	bool has_run;
 	bool stopped; /* the VM cannot go on */
+	bool mitigations;
 
 	u64 cr4_allowed; /* bits the guest may set, by its CPUID */
 	u32 nr_cpuid;
@@ -120,6 +124,8 @@ struct parameters {
 	bool vpid;
 	bool prefault;
 	bool mtf;
+	bool mitigations;
+	bool pmu;
 	unsigned int hybrid_threshold;
 	unsigned int hybrid_quiet;
 };
@@ -187,8 +193,8 @@ u64 cpuid_cr4_allowed(struct vcpu *v);
 
 /* exit.c */
 typedef enum next (*exit_handler)(struct vcpu *v);
-extern const exit_handler exit_table[];
-enum next exit_prepare(struct vcpu *v);
+enum next exit_settle(struct vcpu *v);
+enum next exit_handle(struct vcpu *v, unsigned int kind);
 enum next exit_stop(struct vcpu *v, u32 suberror, const char *why, u64 detail);
 void exit_complete(struct vcpu *v);
 

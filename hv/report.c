@@ -123,7 +123,7 @@ static void derive(struct vm *vm)
 	for (i = 0; i < PENUMBRA_MAX_EXIT_REASONS; i++)
 		exits += READ_ONCE(vm->by_reason[i]);
 	WRITE_ONCE(vm->count.v[CNT_exits], exits);
-	if (v && !v->hw.vpid)
+	if (v && !v->hw.tag.vpid)
 		WRITE_ONCE(vm->count.v[CNT_flush_host_transition], exits);
 }
 

@@ -16,7 +16,6 @@
 
 #include "cpu.h"
 #include "penumbra.h"
-#include "trace.h"
 
 /* Guests see neither XSAVE nor AVX, so this is all the FPU state they can reach. */
 static void load_guest_fpu(const struct vcpu *v)
@@ -29,60 +28,10 @@ static void save_guest_fpu(struct vcpu *v)
 	asm volatile("fxsave64 %0" : "=m"(v->fx));
 }
 
-static noinline void trace_exit(struct vcpu *v, unsigned int kind, u64 rip, enum next next,
-				u64 begin)
-{
-	u64 cr2 = native_read_cr2(); /* what listens may fault */
-
-	trace_penumbra_exit(v->vm->id, v->hw.reason, cpu_exit_qualification(v), rip, kind, next,
-			    rdtsc() - begin);
-	native_write_cr2(cr2);
-}
-
-/* The inner loop. Everything that an exit costs is in here and in what it calls. */
-static enum next inner_loop(struct vcpu *v)
-{
-	struct paging_vcpu *pv = &v->pv;
-	const struct paging_ops *ops = pv->pg->ops;
-	unsigned int kind = v->retry;
-	enum next next;
-
-	v->retry = 0;
-	if (kind)
-		goto handle;
-	for (;;) {
-		if (unlikely(!pv->ready)) {
-			next = exit_prepare(v);
-			if (next != NEXT_ENTER)
-				return next;
-		}
-		if (unlikely(pv->flush || pv->flush_gen != pv->pg->flush_gen)) {
-			ops->enter(pv);
-			cpu_flush(v);
-		}
-		kind = cpu_enter(v);
-		if (unlikely(pv->window) && kind != EXIT_PF && kind != EXIT_NESTED)
-			ops->leave(pv, NULL);
-	handle:
-		if (trace_penumbra_exit_enabled()) {
-			u64 begin = rdtsc(), rip = cpu_rip(v);
-
-			next = exit_table[kind](v);
-			trace_exit(v, kind, rip, next, begin);
-		} else {
-			next = exit_table[kind](v);
-		}
-		if (unlikely(next != NEXT_ENTER))
-			break;
-	}
-	if (next == NEXT_PIN || next == NEXT_REFILL || next == NEXT_AGAIN)
-		v->retry = kind;
-	return next;
-}
-
 static enum next burst(struct vcpu *v)
 {
 	enum next next = NEXT_NO_CPU;
+	unsigned int kind;
 
 	kernel_fpu_begin(); /* preemption off, user space's FPU state saved */
 	if (!cpu_load(v))
@@ -93,7 +42,11 @@ static enum next burst(struct vcpu *v)
 	} else if (cpu_still_loaded(v)) {
 		cpu_burst_begin(v);
 		load_guest_fpu(v);
-		next = inner_loop(v);
+		kind = v->retry;
+		v->retry = 0;
+		next = cpu_run(v, &kind);
+		if (next == NEXT_PIN || next == NEXT_REFILL || next == NEXT_AGAIN)
+			v->retry = kind;
 		save_guest_fpu(v);
 		cpu_burst_end(v);
 	}
@@ -266,6 +219,7 @@ struct vcpu *vcpu_create(struct vm *vm)
 		return ERR_PTR(-ENOMEM);
 	v->vm = vm;
 	v->pv.pg = &vm->pg;
+	v->mitigations = READ_ONCE(param.mitigations);
 	mutex_init(&v->mutex);
 	err = alloc_parts(v);
 	if (err)

@@ -412,7 +412,7 @@ int vm_set_region(struct vm *vm, const struct kvm_userspace_memory_region *r)
 	gtt_dev_memory_changes(vm);
 	vm->mem.slots[vm->mem.nr_slots++] = fresh;
 	if (vm->vcpu)
-		vm->vcpu->pv.ready = vm->vcpu->pv.ready && !vm->pg.cfg.prefault;
+		vm->vcpu->pv.unready |= vm->pg.cfg.prefault;
 	if (!vm->pg.cfg.prefault)
 		return 0;
 	err = pin_all(vm, &fresh);

@@ -31,7 +31,9 @@ guest_1g=0,phys=36
 phys=46,audit=50
 switch=1
 share=1
-share=1,mtf=0,budget=200,host=0'
+share=1,mtf=0,budget=200,host=0
+device=1,calm=1,budget=500
+device=1,switch=1'
 ept_cfgs='vpid=1
 calm=1
 vpid=0
@@ -41,7 +43,9 @@ ept=1,ept_ad=0,vpid=0
 big=1
 prefault=1
 prefault=1,big=1,ept_ad=0
-guest_1g=0,phys=36'
+guest_1g=0,phys=36
+device=1,calm=1
+device=1,prefault=1,ept_ad=0'
 
 for mode in $("$model" --mode list); do
 	case $mode in

@@ -26,17 +26,21 @@
 #define SETTLE	     16	 /* full flushes after which the lazy modes have closed idle tables */
 #define FEW_PAGES    256 /* pages of a growth run, and its operations */
 
-/* Where the pages stand before a body; FRESH: mapped to frames that were never used. */
+/* Where the pages stand before a body; FRESH: mapped to frames that were never touched since boot. */
 enum start { NOTHING, MAPPED, TOUCHED, UNMAPPED_ALL, FRESH };
+
+/* How many operations a page serves in a body; TABLE: a table page of the crowd serves one. */
+enum use { MANY, ONCE, TABLE };
 
 struct kind {
 	u64 (*op)(u64 i);
 	u64 (*expect)(u64 i); /* what op returns; NULL: always 0 */
 	enum start start;
-	bool once; /* each page serves one operation of a body */
+	enum use use;
+	void (*setup)(void); /* what only this kind needs; may be NULL */
 };
 
-static u64 kind, sum;
+static u64 kind, sum, own_cr3;
 static u64 chosen, nth; /* growth: 0 or kind + 1; of each, which */
 static u64 pages = PAGES, spaces = 2;
 static u64 crowd_procs, tables; /* the crowd: processes, table pages; 0: none */
@@ -48,6 +52,8 @@ static u64 *entry[PAGES], frame[PAGES][2];
 static u8 turn[PAGES];
 static u64 *pde, pde_table[TABLES], pde_turn;
 static struct mm *space[SPACES_MAX];
+static u64 space_cr3[2];
+static const volatile struct shared_root *space_slot[2]; /* where its entry was last */
 
 static u64 va_of(u64 page)
 {
@@ -97,14 +103,48 @@ static u64 op_out(u64 i)
 
 static u64 op_invlpg(u64 i)
 {
-	tlb_flush_page(va_of(i % pages));
+	tlb_flush_page(va_of(i));
 	return 0;
 }
 
 static u64 op_cr3_write(u64 i)
 {
 	(void)i;
-	tlb_load(&kernel_mm, true);
+	counts.cr3++;
+	raw_write_cr3(own_cr3);
+	return 0;
+}
+
+/* The entry has moved, or is not there (then any slot will do: it does not match). */
+static __attribute__((noinline)) u64 find_shared(u64 k)
+{
+	for (u32 i = 0; i < GUEST_ROOTS; i++) {
+		const volatile struct shared_root *slot = &shared_roots[i];
+		u64 load;
+
+		if (slot->cr3 != space_cr3[k])
+			continue;
+		load = slot->load;
+		space_slot[k] = slot;
+		counts.cr3_direct += load != 0;
+		return load ? load : space_cr3[k];
+	}
+	return space_cr3[k];
+}
+
+/* A switch by way of the base-address buffer: an entry stays where it is until one is added. */
+static u64 op_cr3_shared(u64 i)
+{
+	u64 k = i % 2, load = 0;
+
+	counts.cr3++;
+	if (space_slot[k]->cr3 == space_cr3[k])
+		load = space_slot[k]->load; /* 0: withdrawn between the two reads */
+	if (load)
+		counts.cr3_direct++;
+	else
+		load = find_shared(k);
+	raw_write_cr3(load);
 	return 0;
 }
 
@@ -230,6 +270,15 @@ static u64 op_first_load(u64 i)
 	return load(va_of(i));
 }
 
+/* A store, because a host may answer loads of memory that it has not allocated by one page of zeros. */
+static u64 op_first_touch(u64 i)
+{
+	volatile u64 *at = (u64 *)va_of(i);
+
+	*at = i * 2 + 1;
+	return *at;
+}
+
 /* A full flush after one changed entry: what looks at all tables shows here. */
 static u64 op_pte_cr3_load(u64 i)
 {
@@ -266,13 +315,6 @@ static u64 op_scatter(u64 i)
 
 	pte_write((u64 *)crowd_table[table] + 1, frame[0][0] | pte_flags(PTE_P | PTE_W | PTE_NX));
 	return load(CROWD + table * LARGE_SIZE + PAGE_SIZE);
-}
-
-/* The page's frame was never used: whoever backs guest memory does so now. */
-static u64 op_fresh(u64 i)
-{
-	load(va_of(i));
-	return 0;
 }
 
 static u64 *life_entry(const u64 *frames, u32 k)
@@ -335,76 +377,99 @@ static u64 op_retable(u64 i)
 	return value;
 }
 
-#define KIND_NAMES                                                                    \
-	"cpuid|vmcall|out|invlpg|cr3_write|cr3_read|pf|pte_invlpg_load|cr3_pte_load|" \
-	"map_load|unmap|pde_invlpg_load|switch2|protect|first_load|pte_cr3_load|"     \
-	"switch|fresh|process|destroy|retable|scatter"
-enum {
-	KIND_VMCALL = 1,
-	KIND_INVLPG = 3,
-	KIND_CR3_WRITE,
-	KIND_PF = 6,
-	KIND_PTE_INVLPG_LOAD,
-	KIND_UNMAP = 10,
-	KIND_FIRST_LOAD = 14,
-	KIND_PTE_CR3_LOAD,
-	KIND_SWITCH,
-	KIND_FRESH,
-	KIND_PROCESS,
-	KIND_DESTROY,
-	KIND_RETABLE,
-	KIND_SCATTER
-};
-
-static const u8 growth_kinds[] = {
-	KIND_CR3_WRITE, KIND_SWITCH,	      KIND_INVLPG,	 KIND_PF,    KIND_FIRST_LOAD,
-	KIND_FRESH,	KIND_PTE_INVLPG_LOAD, KIND_PTE_CR3_LOAD, KIND_UNMAP, KIND_PROCESS,
-	KIND_SCATTER,	KIND_DESTROY,	      KIND_RETABLE,
-};
-
-static const struct kind kinds[] = {
-	{ op_cpuid, NULL, NOTHING, false },
-	{ op_vmcall, NULL, NOTHING, false },
-	{ op_out, NULL, NOTHING, false },
-	{ op_invlpg, NULL, TOUCHED, false },
-	{ op_cr3_write, NULL, NOTHING, false },
-	{ op_cr3_read, NULL, NOTHING, false },
-	{ op_pf, NULL, NOTHING, false },
-	{ op_pte_invlpg_load, expect_turn, TOUCHED, false },
-	{ op_cr3_pte_load, expect_first, UNMAPPED_ALL, true },
-	{ op_map_load, expect_first, UNMAPPED_ALL, true },
-	{ op_unmap, NULL, TOUCHED, true },
-	{ op_pde_invlpg_load, expect_pde, NOTHING, false },
-	{ op_switch, expect_switch, NOTHING, false },
-	{ op_protect, expect_protect, TOUCHED, false },
-	{ op_first_load, expect_first, MAPPED, true },
-	{ op_pte_cr3_load, expect_turn, TOUCHED, false },
-	{ op_switch_ring, expect_switch_ring, NOTHING, false },
-	{ op_fresh, NULL, FRESH, true },
-	{ op_process, expect_one, NOTHING, false },
-	{ op_destroy, NULL, NOTHING, false },
-	{ op_retable, expect_one, NOTHING, false },
-	{ op_scatter, expect_one, NOTHING, false },
-};
-
-static const struct param params[] = {
-	CHOICE("kind", kind, 0, KIND_NAMES, "the operation"),
-	{},
-};
-
-static const struct param growth_params[] = {
-	CHOICE("kind", chosen, 0, "each|" KIND_NAMES, "the operation; each: one after the other"),
-	NUMBER("procs", crowd_procs, 1, 1, SPACES_MAX,
-	       "processes beside it, each with live tables"),
-	NUMBER("tables", tables, 10, 1, CROWD_MAX, "live table pages beside it"),
-	{},
-};
-
 static void try_vmcall(void *unused)
 {
 	(void)unused;
 	op_vmcall(0);
 }
+
+static void setup_vmcall(void)
+{
+	if (guarded_call(try_vmcall, NULL) != -1)
+		die(GUEST_STATUS_USAGE,
+		    "kind=vmcall: VMCALL raises exception %d here, as there is "
+		    "no hypervisor to take it",
+		    last_fault.vector);
+}
+
+static void setup_pf(void)
+{
+	trap_set_gate(VECTOR_PF, cost_pf_handler);
+}
+
+static void setup_shared(void)
+{
+	if (!tlb_share_roots())
+		die(GUEST_STATUS_USAGE, "kind=cr3_shared: no base-address buffer is offered here");
+	for (u32 k = 0; k < 2; k++)
+		space_slot[k] = shared_roots;
+}
+
+static void need_crowd(void)
+{
+	if (!crowd_procs)
+		die(GUEST_STATUS_USAGE, "this kind is one of workload=growth");
+}
+
+static void setup_lives(void)
+{
+	for (u32 k = 0; k < LIVES * LIFE_FRAMES; k++)
+		life_frame[k / LIFE_FRAMES][k % LIFE_FRAMES] = (u64)frame_alloc_contig(PAGE_SIZE);
+}
+
+#define KINDS(K)                                                                 \
+	K(cpuid, op_cpuid, NULL, NOTHING, MANY, NULL)                            \
+	K(vmcall, op_vmcall, NULL, NOTHING, MANY, setup_vmcall)                  \
+	K(out, op_out, NULL, NOTHING, MANY, NULL)                                \
+	K(invlpg, op_invlpg, NULL, TOUCHED, ONCE, NULL)                          \
+	K(cr3_write, op_cr3_write, NULL, NOTHING, MANY, NULL)                    \
+	K(cr3_shared, op_cr3_shared, NULL, NOTHING, MANY, setup_shared)          \
+	K(cr3_read, op_cr3_read, NULL, NOTHING, MANY, NULL)                      \
+	K(pf, op_pf, NULL, NOTHING, MANY, setup_pf)                              \
+	K(pte_invlpg_load, op_pte_invlpg_load, expect_turn, TOUCHED, MANY, NULL) \
+	K(cr3_pte_load, op_cr3_pte_load, expect_first, UNMAPPED_ALL, ONCE, NULL) \
+	K(map_load, op_map_load, expect_first, UNMAPPED_ALL, ONCE, NULL)         \
+	K(unmap, op_unmap, NULL, TOUCHED, ONCE, NULL)                            \
+	K(pde_invlpg_load, op_pde_invlpg_load, expect_pde, NOTHING, MANY, NULL)  \
+	K(switch2, op_switch, expect_switch, NOTHING, MANY, NULL)                \
+	K(protect, op_protect, expect_protect, TOUCHED, MANY, NULL)              \
+	K(first_load, op_first_load, expect_first, MAPPED, ONCE, NULL)           \
+	K(ept_violation, op_first_touch, expect_first, FRESH, ONCE, NULL)        \
+	K(pte_cr3_load, op_pte_cr3_load, expect_turn, TOUCHED, MANY, NULL)       \
+	K(process, op_process, expect_one, NOTHING, MANY, setup_lives)           \
+	K(switch, op_switch_ring, expect_switch_ring, NOTHING, MANY, need_crowd) \
+	K(scatter, op_scatter, expect_one, NOTHING, TABLE, need_crowd)           \
+	K(destroy, op_destroy, NULL, NOTHING, TABLE, need_crowd)                 \
+	K(retable, op_retable, expect_one, NOTHING, MANY, need_crowd)
+
+#define KIND_NAME(name, ...)  "|" #name
+#define KIND_ENTRY(name, ...) { __VA_ARGS__ },
+#define KIND_ID(name, ...)    KIND_##name,
+
+static const char kind_names[] = KINDS(KIND_NAME);
+static const struct kind kinds[] = { KINDS(KIND_ENTRY) };
+enum { KINDS(KIND_ID) };
+
+/* What growth runs, in this order. */
+static const u8 growth_kinds[] = {
+	KIND_cr3_write,	    KIND_switch,	  KIND_invlpg,	     KIND_pf,	 KIND_first_load,
+	KIND_ept_violation, KIND_pte_invlpg_load, KIND_pte_cr3_load, KIND_unmap, KIND_process,
+	KIND_scatter,	    KIND_destroy,	  KIND_retable,
+};
+
+static const struct param params[] = {
+	CHOICE("kind", kind, 0, kind_names + 1, "the operation"),
+	{},
+};
+
+static const struct param growth_params[] = {
+	CHOICE("kind", chosen, 0, "each" KINDS(KIND_NAME),
+	       "the operation; each: one after the other"),
+	NUMBER("procs", crowd_procs, 1, 1, SPACES_MAX,
+	       "processes beside it, each with live tables"),
+	NUMBER("tables", tables, 10, 1, CROWD_MAX, "live table pages beside it"),
+	{},
+};
 
 /* Two tables with the same 512 pages in other frames, to point one PDE at in turn. */
 static void setup_pde(void)
@@ -430,6 +495,8 @@ static void setup_spaces(void)
 			pte_write(pte_lookup(space[k], USER_HEAP + i * PAGE_SIZE, 1, true),
 				  frame[i][k % 2] | pte_flags(PTE_P | PTE_W | PTE_NX));
 	}
+	for (u32 k = 0; k < 2; k++)
+		space_cr3[k] = space[k]->root | (cpu.use_pcid ? space[k]->pcid : 0);
 }
 
 /* The crowd of table pages. It shares one frame, so that it is tables that grow and not memory. */
@@ -492,14 +559,16 @@ static void spread_frames(void)
 		frame[i / 2][i % 2] = block[i % blocks] + i / blocks * PAGE_SIZE;
 }
 
+static void setup_kind(void)
+{
+	if (kinds[kind].setup)
+		kinds[kind].setup();
+}
+
 static void setup(void)
 {
-	if (kind == KIND_VMCALL && guarded_call(try_vmcall, NULL) != -1)
-		die(GUEST_STATUS_USAGE,
-		    "kind=vmcall: VMCALL raises exception %d here, as there is "
-		    "no hypervisor to take it",
-		    last_fault.vector);
-	need_memory((PAGES * 2 + 64) * PAGE_SIZE);
+	own_cr3 = kernel_mm.root | (cpu.use_pcid ? kernel_mm.pcid : 0);
+	need_memory((pages * 2 + 64) * PAGE_SIZE);
 	for (u64 i = 0; i < pages; i++) {
 		for (u32 which = 0; which < 2; which++) {
 			if (!crowd_procs)
@@ -510,8 +579,19 @@ static void setup(void)
 	}
 	setup_pde();
 	setup_spaces();
-	for (u32 k = 0; k < LIVES * LIFE_FRAMES; k++)
-		life_frame[k / LIFE_FRAMES][k % LIFE_FRAMES] = (u64)frame_alloc_contig(PAGE_SIZE);
+	setup_kind();
+}
+
+static void setup_growth(void)
+{
+	kind = chosen ? chosen - 1 : growth_kinds[nth++];
+	nth = chosen ? ARRAY_SIZE(growth_kinds) : nth;
+	chosen = kind + 1;
+	pages = FEW_PAGES;
+	spaces = crowd_procs > spaces ? crowd_procs : spaces;
+	spread_frames();
+	setup();
+	setup_crowd();
 }
 
 /* A set-up of a large guest costs more than all operations together: it serves for all of them. */
@@ -521,29 +601,16 @@ static bool next_kind(void)
 		return false;
 	kind = growth_kinds[nth++];
 	chosen = kind + 1;
+	trap_set_gate(VECTOR_PF, NULL); /* setup_pf() has changed it */
+	setup_kind();
 	/* What the kind before has left behind in the hypervisor's policies comes to rest. */
 	for (u32 i = 0; i < SETTLE; i++)
 		tlb_load(&kernel_mm, true);
 	return true;
 }
 
-static void setup_growth(void)
+static void reset(enum start start)
 {
-	pages = FEW_PAGES;
-	kind = chosen ? chosen - 1 : growth_kinds[nth++];
-	nth = chosen ? ARRAY_SIZE(growth_kinds) : nth;
-	chosen = kind + 1;
-	spaces = crowd_procs > spaces ? crowd_procs : spaces;
-	spread_frames();
-	setup();
-	setup_crowd();
-}
-
-static void prepare(void)
-{
-	enum start start = kinds[kind].start;
-
-	trap_set_gate(VECTOR_PF, kind == KIND_PF ? cost_pf_handler : NULL);
 	mm_switch(&kernel_mm);
 	pde_turn = 0;
 	pte_write(pde, pde_table[0] | pte_flags(PTE_P | PTE_W));
@@ -562,19 +629,38 @@ static void prepare(void)
 		pte_write(entry[i], frame_alloc_fresh() | pte_flags(PTE_P | PTE_W | PTE_NX));
 }
 
+static void prepare(void)
+{
+	reset(kinds[kind].start);
+}
+
+/* It runs nothing on them. */
+static void prepare_control(void)
+{
+	reset(NOTHING);
+}
+
+/* As many as a body can do. */
+static u64 ops_at_once(void)
+{
+	switch (kinds[kind].use) {
+	case ONCE:
+		return pages;
+	case TABLE:
+		return tables;
+	default:
+		return ~0ul;
+	}
+}
+
 static void run(u64 ops, u64 (*volatile op)(u64 i))
 {
 	u64 (*fn)(u64 i) = op;
 
-	if (kinds[kind].once && ops > pages)
+	if (ops > ops_at_once())
 		die(GUEST_STATUS_USAGE,
-		    "ops=%lu: this kind takes a page for each, and there are %lu", ops, pages);
-	if ((kind == KIND_DESTROY || kind == KIND_SCATTER) && ops > tables)
-		die(GUEST_STATUS_USAGE,
-		    "ops=%lu: this kind takes a table page for each, and there are %lu", ops,
-		    tables);
-	if (kind >= KIND_SWITCH && !crowd_procs)
-		die(GUEST_STATUS_USAGE, "this kind is one of workload=growth");
+		    "ops=%lu: this kind takes a page or table page for each, and there are %lu",
+		    ops, ops_at_once());
 	sum = 0;
 	for (u64 i = 0; i < ops; i++)
 		sum += fn(i);
@@ -587,11 +673,11 @@ static void body(u64 ops)
 
 static u64 growth_ops(void)
 {
-	bool once = kind == KIND_DESTROY || kind == KIND_SCATTER;
+	u64 most = ops_at_once();
 
-	if (kind == KIND_RETABLE) /* dear, where the crowd is large */
+	if (kind == KIND_retable) /* dear, where the crowd is large */
 		return 16;
-	return once && tables < FEW_PAGES ? tables : FEW_PAGES;
+	return most < FEW_PAGES ? most : FEW_PAGES;
 }
 
 static void control(u64 ops)
@@ -620,7 +706,7 @@ WORKLOAD(cost) = {
 	.ops_max = 1ul << 32,
 	.setup = setup,
 	.prepare = prepare,
-	.prepare_control = prepare,
+	.prepare_control = prepare_control,
 	.body = body,
 	.control = control,
 	.check = check,
@@ -635,7 +721,7 @@ WORKLOAD(growth) = {
 	.ops_max = 1ul << 32,
 	.setup = setup_growth,
 	.prepare = prepare,
-	.prepare_control = prepare,
+	.prepare_control = prepare_control,
 	.body = body,
 	.control = control,
 	.check = check,

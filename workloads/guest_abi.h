@@ -16,8 +16,8 @@
  *   and the keys of the kernel itself are described by `workload=list` too.
  *
  * Output
- *   GUEST_PORT_COM1 carries text for people, GUEST_PORT_ROW one machine-readable line per
- *   repetition:
+ *   GUEST_PORT_COM1 carries text for people, GUEST_PORT_ROW (or GUEST_PORT_COM1 too, where a read of
+ *   that port does not give GUEST_ROW_THERE) one machine-readable line per repetition:
  *
  *     @row workload=NAME params=key:value;key:value rep=N status=ok|failed ops=N elapsed=N
  *     control=N checksum=0xHEX g_invlpg=N g_cr3=N g_invpcid=N g_pf=N
@@ -30,7 +30,7 @@
  * End
  *   `outb v` to GUEST_PORT_EXIT ends the run with status v. On a machine without that port
  *   execution falls through; the guest then prints "status=v" on COM1, writes "Shutdown" byte by
- *   byte to GUEST_PORT_BOCHS_SHUTDOWN and halts.
+ *   byte to GUEST_PORT_BOCHS_SHUTDOWN and halts, or, with end=reset, resets the machine.
  */
 #ifndef PENUMBRA_GUEST_ABI_H
 #define PENUMBRA_GUEST_ABI_H
@@ -39,12 +39,14 @@
 #define GUEST_PORT_COM1		  0x3f8 /* UART data; the guest polls the line status for bit 5 */
 #define GUEST_PORT_COM1_LCR	  0x3fb /* line control: set to 8 bits where it is not (or 0xff) */
 #define GUEST_PORT_COM1_LSR	  0x3fd
-#define GUEST_COM1_LSR_THRE	  0x20 /* the UART takes another character */
-#define GUEST_COM1_LSR_TEMT	  0x40 /* all have left; polled where the exit port is not there */
-#define GUEST_PORT_ROW		  0xe9 /* outb: the bytes of @row lines */
-#define GUEST_PORT_EXIT		  0xf4 /* outb v: the run ends with status v */
-#define GUEST_PORT_MARK		  0xf5 /* outl: one of the markers below */
-#define GUEST_PORT_NOP		  0x80 /* outb: ignored; the price of a trip to user space */
+#define GUEST_COM1_LSR_THRE	  0x20	/* the UART takes another character */
+#define GUEST_COM1_LSR_TEMT	  0x40	/* all have left; polled where the exit port is not there */
+#define GUEST_PORT_ROW		  0xe9	/* outb: the bytes of @row lines */
+#define GUEST_ROW_THERE		  0xe9	/* what the row port reads as; Bochs and QEMU agree */
+#define GUEST_PORT_EXIT		  0xf4	/* outb v: the run ends with status v */
+#define GUEST_PORT_MARK		  0xf5	/* outl: one of the markers below */
+#define GUEST_PORT_NOP		  0x80	/* outb: ignored; the price of a trip to user space */
+#define GUEST_PORT_RESET	  0xcf9 /* a PC's reset control register */
 #define GUEST_PORT_BOCHS_SHUTDOWN 0x8900 /* bare Bochs: the string "Shutdown" powers it off */
 
 /* Region-of-interest markers, each one VM exit to user space. */

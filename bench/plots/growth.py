@@ -26,7 +26,7 @@ LABELS = {
     "switch": "MOV to CR3, next",
     "pf": "true fault",
     "first_load": "first touch",
-    "fresh": "first touch,\\nnew memory",
+    "ept_violation": "first touch,\\nnew memory",
     "pte_invlpg_load": "PTE, INVLPG,\\nload",
     "pte_cr3_load": "PTE, full flush,\\nload",
     "unmap": "unmap",

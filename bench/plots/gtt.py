@@ -4,7 +4,7 @@
 
 Rows that have a gtt_mode are drawn here and left out there. Series are the gtt_modes; everything
 stands in relation to strict or to passthrough of the same workload, parameters and paging mode.
-With a third argument the figures are also written as text, for docs/gtt.md.
+The figures are also written as a table, gtt.md.
 """
 
 import csv
@@ -35,6 +35,8 @@ class Gtt:
         self.works = list(dict.fromkeys((r["workload"], r["params"]) for r in self.rows))
         self.cell = {((r["workload"], r["params"]), r["gtt_mode"]): r for r in self.rows}
         self.clock = self.rows[0]["clock"] if rows else ""
+        khz = reshape.environment(directory).get("host_tsc_khz", "")
+        self.hertz = float(khz) * 1000 if khz else None
         self.caption = reshape.caption(directory, self.rows) + f". paging_mode={self.paging}"
 
     def figure(self, work, mode, column):
@@ -49,6 +51,22 @@ class Gtt:
         if not mine or not theirs:
             return None
         return 100 * theirs / mine if inverse else theirs / mine
+
+    def frames(self, work, mode):
+        """Frames per second of the host's clock, or None where its frequency is not known."""
+        ticks = self.figure(work, mode, "elapsed_per_op")
+        return self.hertz / ticks if ticks and self.hertz else None
+
+    def shadowing(self, work, mode):
+        """Percent of the time that goes into trapped stores and making the shadow again."""
+        part = self.figure(work, mode, "gtt_shadow_cycles_per_op")
+        ticks = self.figure(work, mode, "elapsed_per_op")
+        return 100 * part / ticks if part is not None and ticks else None
+
+    def loss(self, work):
+        """By how many percent hybrid is slower than the better of strict and relaxed, or None."""
+        ticks = [self.figure(work, m, "elapsed_per_op") for m in ("strict", "relaxed", "hybrid")]
+        return 100 * (ticks[2] / min(ticks[:2]) - 1) if all(ticks) else None
 
     def label(self, work):
         """A workload with those of its parameters that most of its rows do not have."""
@@ -81,7 +99,7 @@ def dots(gtt, directory, name, title, sides):
     """Two panels of dots with one line per workload; a side is (label, log, pick(work, mode))."""
     works = [w for w in gtt.works if any(pick(w, s[0]) is not None for *_, pick in sides
                                          for s in SERIES)]
-    if not works:
+    if not all(any(pick(w, s[0]) is not None for w in works for s in SERIES) for *_, pick in sides):
         return f"{name}: no row has what it shows"
     height = 166 + 24 * len(works)
     plot = reshape.Plot(gtt, directory, name, "gtt_dots.gp")
@@ -123,6 +141,9 @@ def lines(gtt, directory, name, title, workload, param, where, sides):
         if work[0] == workload and all(params.get(k) == v for k, v in where.items()):
             found.append((reshape.numeric(params[param]), work))
     found.sort()
+    works = [work for _, work in found]
+    if not all(any(pick(w, s[0]) is not None for w in works for s in SERIES) for *_, pick in sides):
+        return f"{name}: no row has what it shows"
     if len(found) < 3:
         return f"{name}: {workload} was not run with three values of {param}"
     plot = reshape.Plot(gtt, directory, name, "gtt_lines.gp")
@@ -150,29 +171,49 @@ def lines(gtt, directory, name, title, workload, param, where, sides):
     return None
 
 
+# A column of the table: head, how a figure is written, pick(gtt, work, mode).
+TABLE = [
+    (None, "{:.0f}", lambda g, w, m: g.figure(w, m, "elapsed_per_op")),
+    ("frames/s", "{:.0f}", Gtt.frames),
+    ("speed-up over strict", "{:.2f}x", lambda g, w, m: g.ratio(w, m, "strict")),
+    ("share of passthrough", "{:.0f}%", lambda g, w, m: g.ratio(w, m, "passthrough", True)),
+    ("in shadowing", "{:.1f}%", Gtt.shadowing),
+    ("exits", "{:.5g}", lambda g, w, m: g.figure(w, m, "exits_per_op")),
+    ("rebuilt", "{:.5g}", lambda g, w, m: g.figure(w, m, "gtt_entries_rebuilt_per_op")),
+    ("compared", "{:.3g}", lambda g, w, m: g.figure(w, m, "gtt_portions_compared_per_op")),
+    ("clean", "{:.3g}", lambda g, w, m: g.figure(w, m, "gtt_portions_clean_per_op")),
+    ("loss", "{:+.1f}%", lambda g, w, m: g.loss(w) if m == "hybrid" else None),
+]
+
+
 def table(gtt, path):
     """The figures as a table for people."""
-    head = "| workload | mode | ticks a frame | speed-up | share | exits | rebuilt | compared |"
+    heads = [head or f"{gtt.clock} a frame" for head, *_ in TABLE]
     with open(path, "w", encoding="utf-8") as file:
-        print(head + "\n|---|---|---:|---:|---:|---:|---:|---:|", file=file)
+        print(f"""{gtt.caption}.
+
+All figures are measured. A frame is what a workload counts as an operation: an upload's burst, a
+kernel of compute. Exits, rebuilt entries, portions compared with their snapshot, and portions that
+dirty flags spared that, are per frame. In shadowing: the share of {gtt.clock} from where an exit is
+known to be a store to the table until the guest may run on, and of bringing the shadow in step at
+the doorbell. Loss: by how much hybrid is slower than the better of strict and relaxed.
+""", file=file)
+        if gtt.hertz:
+            print(f"Seconds are of the host's clock, {gtt.hertz / 1e6:.0f} million {gtt.clock} a "
+                  "second.\n", file=file)
+        print("| workload | mode | " + " | ".join(heads) + " |", file=file)
+        print("|---|---|" + "---:|" * len(heads), file=file)
         for work in gtt.works:
             for mode, *_ in SERIES:
-                ticks = gtt.figure(work, mode, "elapsed_per_op")
-                if ticks is None:
+                if gtt.figure(work, mode, "elapsed_per_op") is None:
                     continue
-                figures = [gtt.figure(work, mode, c + "_per_op") for c in
-                           ("exits", "gtt_entries_rebuilt", "gtt_portions_compared")]
-                ratios = [gtt.ratio(work, mode, "strict"),
-                          gtt.ratio(work, mode, "passthrough", True)]
-                text = [f"{ticks:.0f}",
-                        f"{ratios[0]:.2f}x" if ratios[0] else "",
-                        f"{ratios[1]:.0f}%" if ratios[1] else ""]
-                text += ["" if f is None else reshape.short(f) for f in figures]
+                values = [(form, pick(gtt, work, mode)) for _, form, pick in TABLE]
+                text = ["" if value is None else form.format(value) for form, value in values]
                 print(f"| {gtt.label(work)} | {mode} | " + " | ".join(text) + " |", file=file)
 
 
 def main():
-    """The command line: where summary.csv is, where to write, and a file for the table."""
+    """The command line: where summary.csv is, and where to write."""
     gtt = Gtt(sys.argv[1])
     if not gtt.rows:
         return
@@ -181,6 +222,7 @@ def main():
     speed = ("times as fast as strict", True, lambda w, m: gtt.ratio(w, m, "strict"))
     share = ("share of passthrough's speed (%)", False,
              lambda w, m: gtt.ratio(w, m, "passthrough", True))
+    second = f"frames per second of {gtt.hertz / 1e6:.0f} million {unit}" if gtt.hertz else ""
     skipped = [
         dots(gtt, out, "gtt_speedup", "The device's page table: what shadowing costs",
              [speed, share]),
@@ -188,6 +230,11 @@ def main():
              [("VM exits per frame", True, lambda w, m: gtt.figure(w, m, "exits_per_op")),
               ("shadow entries rebuilt per frame", True,
                lambda w, m: gtt.figure(w, m, "gtt_entries_rebuilt_per_op"))]),
+        dots(gtt, out, "gtt_time", "The device's page table: speed, and what shadowing takes of it",
+             [(second, True, gtt.frames),
+              (f"{unit} in shadowing (% of all)", False, gtt.shadowing)])
+        if gtt.hertz and any(gtt.shadowing(w, s[0]) is not None for w in gtt.works for s in SERIES)
+        else "gtt_time: the clock's frequency or the time in shadowing is not known",
         lines(gtt, out, "gtt_threads", ("gmedia: clients of the device", "threads"), "gmedia",
               "threads", {"size": "cif"}, [speed[:1] + (False,) + speed[2:], share]),
         lines(gtt, out, "gtt_crossover",
@@ -199,8 +246,7 @@ def main():
     for reason in skipped:
         if reason:
             print(f"plot: left out {reason}", file=sys.stderr)
-    if len(sys.argv) > 3:
-        table(gtt, sys.argv[3])
+    table(gtt, os.path.join(out, "gtt.md"))
 
 
 if __name__ == "__main__":

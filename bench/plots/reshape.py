@@ -156,14 +156,14 @@ class Results:
         """A workload with the parameters that tell it from its other rows."""
         params = parse_params(work[1])
         if work[0] == "cost" and "kind" in params:
-            return params["kind"]
+            return params["kind"] + (", populated" if "populate" in params else "")
         names = [name for name in self.varying(work[0]) if name in params]
         shown = [name for name in names if not self.usual(work[0], name, params[name])]
         return " ".join([work[0]] + [f"{name}={param_text(name, params[name])}" for name in shown])
 
 
-def caption(directory, rows):
-    """Host, clock and revision in one line: no picture without its kind."""
+def environment(directory):
+    """env.txt; empty where there is none."""
     env = {}
     try:
         with open(os.path.join(directory, "env.txt"), encoding="utf-8") as file:
@@ -172,6 +172,12 @@ def caption(directory, rows):
                 env.setdefault(key, value)
     except OSError:
         pass
+    return env
+
+
+def caption(directory, rows):
+    """Host, clock and revision in one line: no picture without its kind."""
+    env = environment(directory)
     kinds = sorted({row["host"] for row in rows})
     text = {
         "emulated": "Emulated VT-x host: counts are exact, ticks are instructions and not time",
@@ -183,6 +189,8 @@ def caption(directory, rows):
     emulator = env.get("emulator", "").split(" ")
     if emulator[0]:
         cpu = f"{emulator[0].capitalize()} {emulator[-1].split('+')[0]}, model {cpu}"
+    if env.get("mitigations") == "on":
+        cpu = f"{cpu}, mitigations on"
     parts += [part for part in (cpu, env.get("revision")) if part]
     return ". ".join(parts)
 

@@ -170,6 +170,10 @@ static bool take_line(const struct reader *r, struct cpu_config *cpu)
 		return take_cache(r, cpu);
 	if (!strcmp(key, "memory_cycles"))
 		return take_number(r, &cpu->memory_cycles);
+	if (!strcmp(key, "exit_cycles"))
+		return take_number(r, &cpu->exit_cycles);
+	if (!strcmp(key, "thousand_instructions_cycles"))
+		return take_number(r, &cpu->thousand_instructions_cycles);
 	if (!strcmp(key, "fracture"))
 		return take_switch(r, &cpu->fracture);
 	if (!strcmp(key, "tag_vpid"))

@@ -61,6 +61,9 @@ struct cpu_cache {
  * @cache: for data and for paging-structure entries alike, from the first level on
  * @caches: how many
  * @memory_cycles: a reference that no cache has
+ * @exit_cycles: a VM exit and the next entry, without what the hypervisor does in between; walks do
+ *	not need it, 0 where it is not said
+ * @thousand_instructions_cycles: a thousand instructions that miss no cache; the same
  * @fracture: large pages are held as 4 KiB pages
  * @tag_vpid: VM transitions flush nothing
  * @tag_pcid: a change of CR3 flushes nothing
@@ -74,6 +77,7 @@ struct cpu_config {
 	struct cpu_array psc[5], nested_tlb, nested_psc[5];
 	struct cpu_cache cache[CPU_MAX_CACHES];
 	unsigned int caches, memory_cycles;
+	unsigned int exit_cycles, thousand_instructions_cycles;
 	bool fracture, tag_vpid, tag_pcid, first_write_walks;
 	unsigned int assumptions;
 };

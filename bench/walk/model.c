@@ -307,13 +307,16 @@ static int replay(struct stream *s, const char *path)
 
 /* ---- generated streams ---- */
 
-enum pattern { CHASE, GUPS, PATTERNS };
+enum pattern { CHASE, GUPS, PHASE, PATTERNS };
+
+static const char *const pattern_names[PATTERNS] = { "chase", "gups", "phase" };
 
 struct generator {
 	enum pattern pattern;
 	uint64_t bytes, ops;
-	int page;   /* enum page_size of the guest */
-	int nested; /* enum page_size of the second dimension, or -1 */
+	uint64_t updates; /* of the table, per 1,000 accesses */
+	int page;	  /* enum page_size of the guest */
+	int nested;	  /* enum page_size of the second dimension, or -1 */
 };
 
 /* Where generated tables are; far apart, so that they share no cache line with data. */
@@ -424,11 +427,33 @@ static void generate_gups(struct stream *s, const struct generator *g, uint64_t 
 	}
 }
 
+/*
+ * As workloads/phase.c: a random line, whose page has been flushed before where its entry was
+ * updated. The store to the entry, and the other frame, are left out.
+ */
+static void generate_phase(struct stream *s, const struct generator *g, uint64_t ops,
+			   uint64_t *state)
+{
+	uint64_t due = 0;
+
+	for (uint64_t i = 0; i < ops; i++) {
+		uint64_t offset = random_below(state, g->bytes / 64) * 64;
+
+		due += g->updates;
+		if (due >= 1000) {
+			due -= 1000;
+			forget_everywhere(s, 1, LIN_BASE + offset);
+		}
+		generate_access(s, g, offset, USE_READ);
+	}
+}
+
 /* The first pass fills the caches and is not counted. */
 static int generate(struct stream *s, const struct generator *g)
 {
 	static void (*const run[PATTERNS])(struct stream *, const struct generator *, uint64_t,
-					   uint64_t *) = { generate_chase, generate_gups };
+					   uint64_t *) = { generate_chase, generate_gups,
+							   generate_phase };
 
 	for (int pass = 0; pass < 2; pass++) {
 		uint64_t state = 0x6368617365ull;
@@ -447,7 +472,8 @@ static int generate(struct stream *s, const struct generator *g)
 static void usage(FILE *to)
 {
 	fputs("usage: walkmodel --cpu FILE [--cpu FILE...] [TRACE]\n"
-	      "       walkmodel --cpu FILE [--cpu FILE...] --generate chase|gups [OPTION...]\n"
+	      "       walkmodel --cpu FILE [--cpu FILE...] --generate chase|gups|phase "
+	      "[OPTION...]\n"
 	      "       walkmodel --check [TRACE]\n"
 	      "\n"
 	      "Replays accesses through models of named CPUs (bench/walk/cpus/*.conf) and prints "
@@ -459,10 +485,11 @@ static void usage(FILE *to)
 	      "  --cpu FILE       a CPU's parameters; may be repeated\n"
 	      "  --check          replay on Bochs's own TLBs, and compare walks and references\n"
 	      "                   with those of the trace itself\n"
-	      "  --generate NAME  no trace: a pointer chase, or random updates\n"
+	      "  --generate NAME  no trace: a pointer chase, random updates, or loads and flushes\n"
 	      "  --size BYTES     of the generator's working set, K, M, G may follow (16M)\n"
 	      "  --page SIZE      its page size: 4k, 2m, 1g (4k)\n"
 	      "  --nested SIZE    its second dimension: none, 4k, 2m, 1g (none; so is a shadow)\n"
+	      "  --updates N      of phase: table updates per 1,000 accesses (0)\n"
 	      "  --ops N          its accesses (default: four times through all pages)\n"
 	      "  --set WORD=N     tag_vpid=0|1 or tag_pcid=0|1 for all CPUs, against their files\n"
 	      "  --name TEXT      what rows call the stream\n"
@@ -501,6 +528,17 @@ static int parse_page(const char *text)
 		if (!strcmp(text, names[i]))
 			return i;
 	return -1;
+}
+
+static bool parse_pattern(const char *text, enum pattern *pattern)
+{
+	for (int i = 0; i < PATTERNS; i++) {
+		if (!strcmp(text, pattern_names[i])) {
+			*pattern = (enum pattern)i;
+			return true;
+		}
+	}
+	return false;
 }
 
 static bool add_cpu(struct stream *s, const char *path)
@@ -554,6 +592,7 @@ static int parse(struct stream *s, struct settings *set, int argc, char **argv)
 		{ "page", required_argument, NULL, 'p' },
 		{ "nested", required_argument, NULL, 'e' },
 		{ "ops", required_argument, NULL, 'o' },
+		{ "updates", required_argument, NULL, 'u' },
 		{ "set", required_argument, NULL, 'S' },
 		{ "name", required_argument, NULL, 'n' },
 		{ "columns", no_argument, NULL, 'C' },
@@ -575,9 +614,8 @@ static int parse(struct stream *s, struct settings *set, int argc, char **argv)
 			break;
 		case 'g':
 			set->generate = true;
-			g->pattern = strcmp(optarg, "chase") ? GUPS : CHASE;
-			if (g->pattern == GUPS && strcmp(optarg, "gups"))
-				return fail("--generate", optarg, "chase or gups");
+			if (!parse_pattern(optarg, &g->pattern))
+				return fail("--generate", optarg, "chase, gups or phase");
 			break;
 		case 's':
 			if (!parse_bytes(optarg, &g->bytes))
@@ -597,6 +635,11 @@ static int parse(struct stream *s, struct settings *set, int argc, char **argv)
 			g->ops = strtoull(optarg, &end, 10);
 			if (*end || !g->ops)
 				return fail("--ops", optarg, "a number");
+			break;
+		case 'u':
+			g->updates = strtoull(optarg, &end, 10);
+			if (end == optarg || *end || g->updates > 1000)
+				return fail("--updates", optarg, "a number from 0 to 1000");
 			break;
 		case 'S':
 			if (!parse_set(set, optarg))
@@ -642,9 +685,7 @@ int main(int argc, char **argv)
 	path = optind < argc ? argv[optind] : "-";
 	if (!*s.name)
 		snprintf(s.name, sizeof(s.name), "%s",
-			 !set.generate			  ? path
-			 : set.generator.pattern == CHASE ? "chase"
-							  : "gups");
+			 set.generate ? pattern_names[set.generator.pattern] : path);
 	s.replica = model_new(&bochs);
 	for (unsigned int i = 0; i < s.models; i++) {
 		if (set.tag_vpid >= 0)

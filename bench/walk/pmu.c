@@ -27,8 +27,8 @@ static const struct pmu_generation table[] = {
 		.models = { 0x25, 0x2c, 0x2f },
 		.ept = EPT_UNSTATED,
 		.event = {
-			[PMU_load_walk_cycles] = { "DTLB_LOAD_MISSES.WALK_CYCLES", 0x08, 0x04 },
-			[PMU_ept_walk_cycles] = { "EPT.WALK_CYCLES", 0x4f, 0x10 },
+			[PMU_walk_cycles_load] = { "DTLB_LOAD_MISSES.WALK_CYCLES", 0x08, 0x04 },
+			[PMU_walk_cycles_ept] = { "EPT.WALK_CYCLES", 0x4f, 0x10 },
 		},
 	},
 	{
@@ -36,9 +36,9 @@ static const struct pmu_generation table[] = {
 		.models = { 0x2a, 0x2d },
 		.ept = EPT_UNSTATED,
 		.event = {
-			[PMU_load_walk_cycles] = { "DTLB_LOAD_MISSES.WALK_DURATION", 0x08, 0x04 },
-			[PMU_store_walk_cycles] = { "DTLB_STORE_MISSES.WALK_DURATION", 0x49, 0x04 },
-			[PMU_ept_walk_cycles] = { "EPT.WALK_CYCLES", 0x4f, 0x10 },
+			[PMU_walk_cycles_load] = { "DTLB_LOAD_MISSES.WALK_DURATION", 0x08, 0x04 },
+			[PMU_walk_cycles_store] = { "DTLB_STORE_MISSES.WALK_DURATION", 0x49, 0x04 },
+			[PMU_walk_cycles_ept] = { "EPT.WALK_CYCLES", 0x4f, 0x10 },
 			FLUSHES,
 		},
 	},
@@ -47,10 +47,10 @@ static const struct pmu_generation table[] = {
 		.models = { 0x3a, 0x3e },
 		.ept = EPT_UNSTATED,
 		.event = {
-			[PMU_load_walk_cycles] = { "DTLB_LOAD_MISSES.DEMAND_LD_WALK_DURATION", 0x08,
+			[PMU_walk_cycles_load] = { "DTLB_LOAD_MISSES.DEMAND_LD_WALK_DURATION", 0x08,
 						   0x84 },
-			[PMU_store_walk_cycles] = { "DTLB_STORE_MISSES.WALK_DURATION", 0x49, 0x04 },
-			[PMU_ept_walk_cycles] = { "EPT.WALK_CYCLES", 0x4f, 0x10 },
+			[PMU_walk_cycles_store] = { "DTLB_STORE_MISSES.WALK_DURATION", 0x49, 0x04 },
+			[PMU_walk_cycles_ept] = { "EPT.WALK_CYCLES", 0x4f, 0x10 },
 			FLUSHES,
 		},
 	},
@@ -59,9 +59,9 @@ static const struct pmu_generation table[] = {
 		.models = { 0x3c, 0x3f, 0x45, 0x46, 0x3d, 0x47, 0x4f, 0x56 },
 		.ept = EPT_UNSTATED,
 		.event = {
-			[PMU_load_walk_cycles] = { "DTLB_LOAD_MISSES.WALK_DURATION", 0x08, 0x10 },
-			[PMU_store_walk_cycles] = { "DTLB_STORE_MISSES.WALK_DURATION", 0x49, 0x10 },
-			[PMU_ept_walk_cycles] = { "EPT.WALK_CYCLES", 0x4f, 0x10 },
+			[PMU_walk_cycles_load] = { "DTLB_LOAD_MISSES.WALK_DURATION", 0x08, 0x10 },
+			[PMU_walk_cycles_store] = { "DTLB_STORE_MISSES.WALK_DURATION", 0x49, 0x10 },
+			[PMU_walk_cycles_ept] = { "EPT.WALK_CYCLES", 0x4f, 0x10 },
 			FLUSHES,
 		},
 	},
@@ -70,9 +70,9 @@ static const struct pmu_generation table[] = {
 		.models = { 0x55 },
 		.ept = EPT_APART,
 		.event = {
-			[PMU_load_walk_cycles] = { "DTLB_LOAD_MISSES.WALK_PENDING", 0x08, 0x10 },
-			[PMU_store_walk_cycles] = { "DTLB_STORE_MISSES.WALK_PENDING", 0x49, 0x10 },
-			[PMU_ept_walk_cycles] = { "EPT.WALK_PENDING", 0x4f, 0x10 },
+			[PMU_walk_cycles_load] = { "DTLB_LOAD_MISSES.WALK_PENDING", 0x08, 0x10 },
+			[PMU_walk_cycles_store] = { "DTLB_STORE_MISSES.WALK_PENDING", 0x49, 0x10 },
+			[PMU_walk_cycles_ept] = { "EPT.WALK_PENDING", 0x4f, 0x10 },
 			FLUSHES,
 		},
 	},
@@ -81,8 +81,8 @@ static const struct pmu_generation table[] = {
 		.models = { 0x6a, 0x6c },
 		.ept = EPT_NOT_COUNTED,
 		.event = {
-			[PMU_load_walk_cycles] = { "DTLB_LOAD_MISSES.WALK_PENDING", 0x08, 0x10 },
-			[PMU_store_walk_cycles] = { "DTLB_STORE_MISSES.WALK_PENDING", 0x49, 0x10 },
+			[PMU_walk_cycles_load] = { "DTLB_LOAD_MISSES.WALK_PENDING", 0x08, 0x10 },
+			[PMU_walk_cycles_store] = { "DTLB_STORE_MISSES.WALK_PENDING", 0x49, 0x10 },
 			FLUSHES,
 		},
 	},
@@ -91,8 +91,8 @@ static const struct pmu_generation table[] = {
 		.models = { 0x8f, 0xcf, 0xad, 0xae },
 		.ept = EPT_NOT_COUNTED,
 		.event = {
-			[PMU_load_walk_cycles] = { "DTLB_LOAD_MISSES.WALK_PENDING", 0x12, 0x10 },
-			[PMU_store_walk_cycles] = { "DTLB_STORE_MISSES.WALK_PENDING", 0x13, 0x10 },
+			[PMU_walk_cycles_load] = { "DTLB_LOAD_MISSES.WALK_PENDING", 0x12, 0x10 },
+			[PMU_walk_cycles_store] = { "DTLB_STORE_MISSES.WALK_PENDING", 0x13, 0x10 },
 		},
 	},
 };
@@ -127,8 +127,8 @@ bool pmu_walk_cycles(const struct pmu_generation *generation, const uint64_t val
 {
 	if (generation->ept != EPT_APART)
 		return false;
-	*total = value[PMU_load_walk_cycles] + value[PMU_store_walk_cycles] +
-		 value[PMU_ept_walk_cycles];
+	*total = value[PMU_walk_cycles_load] + value[PMU_walk_cycles_store] +
+		 value[PMU_walk_cycles_ept];
 	return true;
 }
 

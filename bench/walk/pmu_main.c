@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * walkpmu: which performance events would say what page walks cost on this machine's CPU, or on
- * another. It counts nothing itself, and nothing of it has been run on silicon yet.
+ * walkpmu: which performance events say what page walks cost on this machine's CPU, or on another.
+ * It counts nothing itself (the runner does), and nothing of it has been run on silicon yet.
  */
 #include "pmu.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define PMU_NAME(name, sentence) #name,
+#define PMU_NAME(name) #name,
 static const char *const names[PMU_NR] = { PMU_COUNTS(PMU_NAME) };
 #undef PMU_NAME
 
 static const char *const ept_text[] = {
 	[EPT_NOT_COUNTED] = "EPT walks are not counted apart: compare runs with and without",
-	[EPT_APART] = "load and store events leave EPT time out: add ept_walk_cycles",
+	[EPT_APART] = "load and store events leave EPT time out: add walk_cycles_ept",
 	[EPT_UNSTATED] = "whether load and store events include EPT time is not documented",
 };
 

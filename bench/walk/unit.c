@@ -447,12 +447,55 @@ static void test_files(int count, char **paths)
 
 /* ---- performance events ---- */
 
-static uint64_t config_of(unsigned int model, enum pmu_count count)
+/* Every model of the table, with what its CPUs count: configs by enum pmu_count, 0 for none. */
+static const struct {
+	const char *generation;
+	uint8_t models[10];
+	uint64_t config[PMU_NR];
+} expected[] = {
+	{ "Nehalem", { 0x1a, 0x1e, 0x1f, 0x2e }, { 0 } },
+	{ "Westmere", { 0x25, 0x2c, 0x2f }, { 0x0408, 0, 0x104f } },
+	{ "Sandy Bridge", { 0x2a, 0x2d }, { 0x0408, 0x0449, 0x104f, 0x01bd, 0x20bd } },
+	{ "Ivy Bridge", { 0x3a, 0x3e }, { 0x8408, 0x0449, 0x104f, 0x01bd, 0x20bd } },
+	{ "Haswell", { 0x3c, 0x3f, 0x45, 0x46 }, { 0x1008, 0x1049, 0x104f, 0x01bd, 0x20bd } },
+	{ "Broadwell", { 0x3d, 0x47, 0x4f, 0x56 }, { 0x1008, 0x1049, 0x104f, 0x01bd, 0x20bd } },
+	{ "Cascade Lake", { 0x55 }, { 0x1008, 0x1049, 0x104f, 0x01bd, 0x20bd } },
+	{ "Ice Lake-X", { 0x6a, 0x6c }, { 0x1008, 0x1049, 0, 0x01bd, 0x20bd } },
+	{ "Sapphire", { 0x8f }, { 0x1012, 0x1013 } },
+	{ "Emerald", { 0xcf }, { 0x1012, 0x1013 } },
+	{ "Granite Rapids", { 0xad, 0xae }, { 0x1012, 0x1013 } },
+};
+
+static bool counts_as(unsigned int model, const char *name, const uint64_t *config)
 {
-	struct pmu_cpu cpu = { "GenuineIntel", 6, model };
+	const struct pmu_cpu cpu = { "GenuineIntel", 6, model };
 	const struct pmu_generation *g = pmu_choose(&cpu);
 
-	return g && g->event[count].name ? pmu_config(&g->event[count]) : 0;
+	if (!g || !strstr(g->name, name))
+		return false;
+	for (int i = 0; i < PMU_NR; i++)
+		if ((g->event[i].name ? pmu_config(&g->event[i]) : 0) != config[i])
+			return false;
+	return true;
+}
+
+static void test_generations(void)
+{
+	unsigned int known = 0, tried = 0;
+
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		bool good = true;
+
+		for (const uint8_t *model = expected[i].models; *model; model++, tried++)
+			good &= counts_as(*model, expected[i].generation, expected[i].config);
+		ok(good, "%s: its models, and the events of each", expected[i].generation);
+	}
+	for (unsigned int model = 0; model < 256; model++) {
+		const struct pmu_cpu cpu = { "GenuineIntel", 6, model };
+
+		known += pmu_choose(&cpu) != NULL;
+	}
+	is(known, tried, "no other model of family 6 has events");
 }
 
 static void test_events(void)
@@ -472,16 +515,9 @@ static void test_events(void)
 	ok(!strcmp(pmu_choose(&cpu)->name, "Skylake-X, Cascade Lake"), "which is a Skylake-X");
 	ok(pmu_walk_cycles(pmu_choose(&cpu), value, &total) && total == 123,
 	   "whose EPT cycles are added");
-	is(config_of(0x55, PMU_load_walk_cycles), 0x1008, "Skylake-X, loads");
-	is(config_of(0x55, PMU_ept_walk_cycles), 0x104f, "Skylake-X, EPT");
-	is(config_of(0x1a, PMU_load_walk_cycles), 0, "Nehalem has none");
-	is(config_of(0x2c, PMU_load_walk_cycles), 0x408, "Westmere");
-	is(config_of(0x2d, PMU_tlb_flush_stlb), 0x20bd, "Sandy Bridge, flushes");
-	is(config_of(0x3e, PMU_load_walk_cycles), 0x8408, "Ivy Bridge");
-	is(config_of(0x4f, PMU_load_walk_cycles), 0x1008, "Broadwell");
-	is(config_of(0x6a, PMU_ept_walk_cycles), 0, "Ice Lake-X does not count EPT");
-	is(config_of(0x8f, PMU_load_walk_cycles), 0x1012, "Sapphire Rapids");
-	is(config_of(0x8f, PMU_tlb_flush_dtlb), 0, "Sapphire Rapids counts no flushes");
+	cpu.family = 15;
+	ok(!pmu_choose(&cpu), "the same model of another family has no events");
+	cpu.family = 6;
 	cpu.model = 0x6a;
 	ok(!pmu_walk_cycles(pmu_choose(&cpu), value, &total), "no sum where EPT is not counted");
 	cpu.model = 0xff;
@@ -499,6 +535,7 @@ int main(int argc, char **argv)
 	test_flushes();
 	test_walk_caches();
 	test_files(argc - 1, argv + 1);
+	test_generations();
 	test_events();
 	printf("1..%u\n", tests);
 	return failures > 0;

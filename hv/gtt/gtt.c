@@ -84,6 +84,7 @@ void gtt_portion_open(struct gtt *g, struct gtt_portion *p)
 	if (p->open)
 		return;
 	p->open = true;
+	p->written = false;
 	p->quiet = 0;
 	p->older = g->newest;
 	p->newer = NULL;
@@ -133,6 +134,28 @@ void gtt_portion_close(struct gtt *g, struct gtt_portion *p)
 	own_slot(g)->host[GTT_TABLE / PAGE_SIZE + portion_nr(g, p)] = 0;
 	g->pg->ops->unmap(g->pg, table_gfn(g) + portion_nr(g, p), 1);
 	count(g->pg->count, gtt_portions_closed);
+}
+
+/**
+ * gtt_portion_clean() - do the mapping's dirty flags say that an open portion is as it was?
+ * @g: the device
+ * @p: the portion
+ *
+ * The flags are taken first, the entries are read later: the vCPU is out of the guest. What was
+ * taken is kept until the comparison that it asks for is done.
+ *
+ * Return: true if its shadow is in step as it is.
+ */
+bool gtt_portion_clean(struct gtt *g, struct gtt_portion *p)
+{
+	if (p->stale || !p->snapshot || !READ_ONCE(g->dirty_flags))
+		return false;
+	if (!p->written)
+		p->written = paging_take_dirty(g->pg, table_gfn(g) + portion_nr(g, p));
+	if (p->written)
+		return false;
+	count(g->pg->count, gtt_portions_clean);
+	return true;
 }
 
 /* The first entry at or after @i that is not as in the snapshot, or GTT_PORTION. */
@@ -206,6 +229,7 @@ enum verdict gtt_portion_sync(struct gtt *g, struct gtt_portion *p, u32 *cost,
 	else
 		count(g->pg->count, gtt_portions_compared);
 	p->stale = false;
+	p->written = false;
 	return VERDICT_RETRY;
 }
 
@@ -222,7 +246,8 @@ static void steal_snapshot(struct gtt *g)
 		return;
 	count(g->pg->count, gtt_snapshots_stolen);
 	/* A submission relies on shadows that stand still, and none may wait for a page here. */
-	if (gtt_busy(g) || gtt_portion_sync(g, p, &cost, &res) != VERDICT_RETRY)
+	if (gtt_busy(g) ||
+	    (!gtt_portion_clean(g, p) && gtt_portion_sync(g, p, &cost, &res) != VERDICT_RETRY))
 		p->stale = true;
 	g->changed = 0;
 	gtt_portion_close(g, p);
@@ -237,9 +262,12 @@ static void steal_snapshot(struct gtt *g)
  */
 bool gtt_snapshot_take(struct gtt *g, struct gtt_portion *p)
 {
-	if (!READ_ONCE(g->snapshots))
+	u32 most = READ_ONCE(g->snapshots), i;
+
+	if (!most)
 		return false;
-	if (g->nr_snapshots >= READ_ONCE(g->snapshots) || !g->snapshot_free) {
+	/* Two for one where there are more than may be now, so that they become fewer. */
+	for (i = 0; i < 2 && (g->nr_snapshots >= most || !g->snapshot_free); i++) {
 		/* While a submission is under way its place in a portion must not be lost. */
 		if (gtt_busy(g))
 			return false;
@@ -314,8 +342,11 @@ static enum verdict store_entry(struct gtt *g, u64 index, u64 entry, struct pagi
 		}
 	}
 	WRITE_ONCE(p->table[i], entry);
-	if (p->open)
+	if (p->open) {
+		/* The second half of a store whose first half has opened it: no flag shows it. */
+		p->written = true;
 		return VERDICT_RETRY;
+	}
 	if (p->stores_of != g->number) {
 		p->stores_of = g->number;
 		p->stores = 0;

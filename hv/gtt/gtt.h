@@ -38,6 +38,7 @@ struct gtt_portion {
 	u32 quiet;     /* submissions in a row that found (almost) nothing changed */
 	bool open;     /* the guest writes to it unseen */
 	bool stale;    /* the shadow has missed something: make all of it again before use */
+	bool written;  /* open: a dirty flag was taken, and the snapshot is not compared yet */
 	struct gtt_portion *older, *newer; /* open portions, by the time they were opened */
 };
 
@@ -51,7 +52,7 @@ struct gtt;
  * @all: on submit: bring every open portion in step; else those that the commands name
  * @opens: on write: a store to a closed portion was trapped. Open it?
  * @closes: on submit: an open portion was brought in step, @changed entries of it were not. Close
- *	it?
+ *	it? Not asked about a portion that its dirty flags say is as it was
  * @enter: on switch: after all portions were closed
  */
 struct gtt_policy {
@@ -110,6 +111,7 @@ struct gtt {
 	/* May change at any time. */
 	u32 threshold;	    /* hybrid: trapped stores between submissions before a portion opens */
 	u32 snapshots;	    /* hybrid: snapshots there may be */
+	bool dirty_flags;   /* hybrid: compare only portions that a dirty flag says were written */
 	u64 *snapshot_free; /* linked through their first word */
 	u32 nr_snapshots;   /* in use */
 
@@ -128,7 +130,7 @@ struct gtt {
 
 /**
  * gtt_init() - make a device
- * @g: all zero but for ops, policy, threshold and snapshots
+ * @g: all zero but for ops, policy and what may change at any time
  * @pg: the VM's translation; the window becomes a slot of its guest memory
  * @gpa: where the window is, page-aligned
  * @bytes: of device address space, a power of two from GTT_MIN_BYTES to GTT_MAX_BYTES
@@ -275,6 +277,7 @@ static inline bool gtt_translate_near(const struct gtt *g, u64 entry, u64 *shado
 void gtt_portion_open(struct gtt *g, struct gtt_portion *p);
 void gtt_portion_close(struct gtt *g, struct gtt_portion *p);
 bool gtt_snapshot_take(struct gtt *g, struct gtt_portion *p);
+bool gtt_portion_clean(struct gtt *g, struct gtt_portion *p);
 enum verdict gtt_portion_sync(struct gtt *g, struct gtt_portion *p, u32 *cost,
 			      struct paging_result *res);
 enum verdict gtt_translate(struct gtt *g, u64 entry, u64 *shadow, struct paging_result *res);

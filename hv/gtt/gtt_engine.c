@@ -46,26 +46,39 @@ static struct gtt_portion *portion_of(struct gtt *g, u64 at)
 	return &g->portion[at / PAGE_SIZE / GTT_PORTION];
 }
 
+static enum verdict make_again(struct gtt *g, struct gtt_portion *p, u32 *cost,
+			       struct paging_result *res)
+{
+	enum verdict v = gtt_portion_sync(g, p, cost, res);
+
+	if (v != VERDICT_RETRY)
+		return v;
+	/* Before the vCPU runs on, so no store falls between the look and the trap. */
+	if (p->open && g->policy->closes(g, p, g->changed))
+		gtt_portion_close(g, p);
+	g->changed = 0;
+	return v;
+}
+
 /* Make sure that the shadow of a portion may be used by this submission, and stands still. */
 static enum verdict bring_in_step(struct gtt *g, struct gtt_portion *p, u32 *cost,
 				  struct paging_result *res)
 {
-	enum verdict v;
+	enum verdict v = VERDICT_RETRY;
+	u64 begin;
 
 	++*cost;
 	if (!g->policy->shadow || p->synced == g->number)
 		return VERDICT_RETRY;
 	if (p->open || p->stale) {
-		v = gtt_portion_sync(g, p, cost, res);
-		if (v != VERDICT_RETRY)
-			return v;
-		/* Before the vCPU runs on, so no store falls between the look and the trap. */
-		if (p->open && g->policy->closes(g, p, g->changed))
-			gtt_portion_close(g, p);
-		g->changed = 0;
+		begin = shim_cycles();
+		if (!gtt_portion_clean(g, p))
+			v = make_again(g, p, cost, res);
+		count_add(g->pg->count, gtt_shadow_cycles, shim_cycles() - begin);
 	}
-	p->synced = g->number;
-	return VERDICT_RETRY;
+	if (v == VERDICT_RETRY)
+		p->synced = g->number;
+	return v;
 }
 
 /*

@@ -74,6 +74,10 @@
 	COUNTER(gtt_entries_rebuilt, NONE, SUM, "GTT shadow entries made by a submission")         \
 	COUNTER(gtt_portions_rebuilt, NONE, SUM, "GTT portions made again as a whole")             \
 	COUNTER(gtt_portions_compared, NONE, SUM, "GTT portions compared with their snapshot")     \
+	COUNTER(gtt_portions_clean, NONE, SUM,                                                     \
+		"GTT portions not looked at: no dirty flag says that the guest wrote")             \
+	COUNTER(gtt_shadow_cycles, CYCLES, SUM,                                                    \
+		"time in trapped GTT stores and in bringing its shadow in step, TSC counts")       \
 	COUNTER(gtt_portions_opened, NONE, SUM, "GTT portions opened to unseen stores")            \
 	COUNTER(gtt_portions_closed, NONE, SUM, "GTT portions closed again")                       \
 	COUNTER(gtt_snapshots, NONE, NOW, "GTT snapshots in use")                                  \

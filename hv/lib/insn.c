@@ -129,11 +129,11 @@ static u64 take_signed(struct cursor *c, unsigned int n)
 struct prefixes {
 	u8 rex;
 	bool opsize, addrsize, lock, rep;
-	u64 seg_base;
+	u8 segment;
 };
 
 /* Legacy prefixes in any order, REX last. */
-static u8 take_prefixes(struct cursor *c, const struct insn_regs *regs, struct prefixes *p)
+static u8 take_prefixes(struct cursor *c, struct prefixes *p)
 {
 	u8 b;
 
@@ -159,10 +159,10 @@ static u8 take_prefixes(struct cursor *c, const struct insn_regs *regs, struct p
 		case 0x3e:
 			break;
 		case 0x64:
-			p->seg_base = regs->fs_base;
+			p->segment = INSN_SEG_FS;
 			break;
 		case 0x65:
-			p->seg_base = regs->gs_base;
+			p->segment = INSN_SEG_GS;
 			break;
 		default:
 			if ((b & 0xf0) == 0x40) {
@@ -174,42 +174,36 @@ static u8 take_prefixes(struct cursor *c, const struct insn_regs *regs, struct p
 	}
 }
 
-/* The memory operand of a ModRM byte whose mod is not 3. @imm_len follows the displacement. */
-static gva_t take_address(struct cursor *c, const struct insn_regs *regs, const struct prefixes *p,
-			  u8 modrm, const u8 *start, unsigned int imm_len)
+/* The memory operand of a ModRM byte whose mod is not 3. */
+static void take_address(struct cursor *c, const struct prefixes *p, u8 modrm, struct insn *insn)
 {
 	u8 mod = modrm >> 6, rm = modrm & 7;
-	bool rip_relative = false;
-	u64 addr = 0;
 
 	if (rm == 4) {
 		u8 sib = take(c, 1);
 		u8 base = sib & 7, index = (sib >> 3 & 7) | (p->rex & 2) << 2;
 
-		if (index != 4)
-			addr += regs->gpr[index] << (sib >> 6);
+		if (index != 4) {
+			insn->index = index;
+			insn->scale = sib >> 6;
+		}
 		if (base == 5 && mod == 0)
-			addr += take_signed(c, 4);
+			insn->disp = take_signed(c, 4);
 		else
-			addr += regs->gpr[base | (p->rex & 1) << 3];
+			insn->base = base | (p->rex & 1) << 3;
 	} else if (rm == 5 && mod == 0) {
-		rip_relative = true;
-		addr += take_signed(c, 4);
+		insn->base = INSN_REG_RIP;
+		insn->disp = take_signed(c, 4);
 	} else {
-		addr += regs->gpr[rm | (p->rex & 1) << 3];
+		insn->base = rm | (p->rex & 1) << 3;
 	}
 	if (mod == 1)
-		addr += take_signed(c, 1);
+		insn->disp = take_signed(c, 1);
 	else if (mod == 2)
-		addr += take_signed(c, 4);
-	if (rip_relative) /* relative to the end of the whole instruction */
-		addr += regs->rip + (c->at - start) + imm_len;
-	if (p->addrsize)
-		addr = (u32)addr;
-	return addr + p->seg_base;
+		insn->disp = take_signed(c, 4);
 }
 
-bool insn_decode(const u8 *bytes, unsigned int len, const struct insn_regs *regs, struct insn *insn)
+bool insn_parse(const u8 *bytes, unsigned int len, struct insn *insn)
 {
 	struct cursor c = { .at = bytes, .end = bytes + min_t(unsigned int, len, INSN_MAX) };
 	const struct opcode *code;
@@ -217,8 +211,8 @@ bool insn_decode(const u8 *bytes, unsigned int len, const struct insn_regs *regs
 	unsigned int size, imm_len = 0;
 	u8 b, modrm, reg;
 
-	*insn = (struct insn){};
-	b = take_prefixes(&c, regs, &p);
+	*insn = (struct insn){ .base = INSN_NO_REG, .index = INSN_NO_REG };
+	b = take_prefixes(&c, &p);
 	code = &one_byte[b];
 	if (b == 0x0f)
 		code = &two_byte[take(&c, 1)];
@@ -230,12 +224,15 @@ bool insn_decode(const u8 *bytes, unsigned int len, const struct insn_regs *regs
 	insn->dest_size = size;
 	insn->sign_extend = code->sign;
 	insn->lock = p.lock;
+	insn->addr32 = p.addrsize;
+	insn->segment = p.segment;
 
 	if (code->form == FORM_MOFFS) {
-		insn->ea = take(&c, p.addrsize ? 4 : 8) + p.seg_base;
+		insn->disp = take(&c, p.addrsize ? 4 : 8);
 	} else if (code->form == FORM_STRING) {
 		/* The destination is ES:RDI, no override. */
-		insn->ea = p.addrsize ? (u32)regs->gpr[7] : regs->gpr[7];
+		insn->base = 7;
+		insn->segment = INSN_SEG_NONE;
 		if (p.addrsize)
 			return false; /* EDI would be truncated when it moves on */
 	} else {
@@ -256,7 +253,7 @@ bool insn_decode(const u8 *bytes, unsigned int len, const struct insn_regs *regs
 			imm_len = 1;
 		else if (code->form == FORM_IMM)
 			imm_len = min_t(unsigned int, size, 4);
-		insn->ea = take_address(&c, regs, &p, modrm, bytes, imm_len);
+		take_address(&c, &p, modrm, insn);
 		if (imm_len) {
 			insn->has_imm = true;
 			insn->imm = take_signed(&c, imm_len);
@@ -270,6 +267,14 @@ bool insn_decode(const u8 *bytes, unsigned int len, const struct insn_regs *regs
 		return false;
 	insn->length = c.at - bytes;
 	return !c.short_of;
+}
+
+bool insn_decode(const u8 *bytes, unsigned int len, const struct insn_regs *regs, struct insn *insn)
+{
+	if (!insn_parse(bytes, len, insn))
+		return false;
+	insn->ea = insn_address(insn, regs);
+	return true;
 }
 
 static u64 low(u64 value, unsigned int bytes)

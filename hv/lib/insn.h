@@ -2,6 +2,9 @@
 /*
  * The store decoder: what does a 64-bit-mode instruction with a memory operand do?
  *
+ * Decoding has two steps: what the bytes say (insn_parse), which the same bytes always say again, and
+ * where the operand is (insn_address), which depends on the registers.
+ *
  * It knows the instructions that operating systems use on page tables and on device memory. All
  * others it names unknown, and the caller finds another way; it never guesses.
  */
@@ -46,9 +49,19 @@ struct insn {
 	bool has_imm;	  /* the source is imm, not reg */
 	bool sign_extend; /* LOAD */
 	bool lock;	  /* LOCK prefix */
+	bool addr32;	  /* the address is cut to 32 bits, before the segment's base */
+	u8 base, index;	  /* registers of the address, INSN_NO_REG: none */
+	u8 scale;	  /* the index is shifted by it */
+	u8 segment;	  /* enum insn_segment: whose base is added */
+	u64 disp;	  /* sign-extended */
 	u64 imm;	  /* sign-extended */
-	gva_t ea;	  /* effective address */
+	gva_t ea;	  /* effective address, by insn_address() */
 };
+
+#define INSN_NO_REG  0xff
+#define INSN_REG_RIP 0xfe /* as base: of the next instruction */
+
+enum insn_segment { INSN_SEG_NONE, INSN_SEG_FS, INSN_SEG_GS };
 
 /* What an effective address is made from. */
 struct insn_regs {
@@ -56,6 +69,40 @@ struct insn_regs {
 	u64 rip;	/* of the instruction */
 	u64 fs_base, gs_base;
 };
+
+/**
+ * insn_parse() - what do the bytes of a 64-bit-mode instruction with a memory operand say?
+ * @bytes: the instruction
+ * @len: bytes there are, up to INSN_MAX
+ * @insn: the answer, but for ea
+ *
+ * Return: true if the instruction is known; false for everything else, truncated bytes included.
+ */
+bool insn_parse(const u8 *bytes, unsigned int len, struct insn *insn);
+
+/**
+ * insn_address() - where is the memory operand?
+ * @insn: parsed
+ * @regs: registers
+ *
+ * Return: the linear address.
+ */
+static inline gva_t insn_address(const struct insn *insn, const struct insn_regs *regs)
+{
+	u64 addr = insn->disp;
+
+	if (insn->base < 16)
+		addr += regs->gpr[insn->base];
+	else if (insn->base == INSN_REG_RIP)
+		addr += regs->rip + insn->length;
+	if (insn->index < 16)
+		addr += regs->gpr[insn->index] << insn->scale;
+	if (insn->addr32)
+		addr = (u32)addr;
+	if (insn->segment)
+		addr += insn->segment == INSN_SEG_FS ? regs->fs_base : regs->gs_base;
+	return addr;
+}
 
 /**
  * insn_decode() - decode one 64-bit-mode instruction with a memory operand

@@ -21,6 +21,13 @@
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/string.h>
+#include <asm/msr.h>
+
+/* Eight bytes, however aligned, in one load. */
+static inline u64 shim_load64(const void *p)
+{
+	return READ_ONCE(*(const u64 *)p);
+}
 
 /* Sleeps; zeroed; charged to the calling process's memory cgroup. */
 static inline void *shim_zalloc(size_t bytes)
@@ -31,6 +38,12 @@ static inline void *shim_zalloc(size_t bytes)
 static inline void shim_free(void *p)
 {
 	kvfree(p);
+}
+
+/* The time-stamp counter. */
+static inline u64 shim_cycles(void)
+{
+	return rdtsc();
 }
 
 #else /* user space: the test programs */
@@ -58,6 +71,7 @@ typedef int64_t s64;
 #define likely(x)	  __builtin_expect(!!(x), 1)
 #define hweight64(x)	  __builtin_popcountll(x)
 #define unlikely(x)	  __builtin_expect(!!(x), 0)
+#define noinline	  __attribute__((noinline))
 #define READ_ONCE(x)	  (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)  (*(volatile __typeof__(x) *)&(x) = (v))
 #define static_assert _Static_assert
@@ -68,6 +82,14 @@ typedef int64_t s64;
 
 #define min_t(t, a, b) ((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define max_t(t, a, b) ((t)(a) > (t)(b) ? (t)(a) : (t)(b))
+
+static inline u64 shim_load64(const void *p)
+{
+	u64 value;
+
+	memcpy(&value, p, sizeof(value));
+	return value;
+}
 
 static inline u64 shim_cmpxchg64(u64 *p, u64 old, u64 new)
 {
@@ -98,6 +120,11 @@ static inline void *shim_zalloc(size_t bytes)
 static inline void shim_free(void *p)
 {
 	free(p);
+}
+
+static inline u64 shim_cycles(void)
+{
+	return __builtin_ia32_rdtsc();
 }
 
 #endif

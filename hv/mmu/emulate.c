@@ -30,12 +30,18 @@ static unsigned int fetch(struct paging_vcpu *pv, const struct emu_regs *regs, u
 	return n;
 }
 
-static bool decode(struct paging_vcpu *pv, const struct emu_regs *regs, struct insn *insn)
+static struct insn_regs insn_regs(const struct emu_regs *regs)
 {
-	struct insn_regs ir = { .gpr = regs->gpr,
-				.rip = regs->rip,
-				.fs_base = regs->fs_base,
-				.gs_base = regs->gs_base };
+	return (struct insn_regs){ .gpr = regs->gpr,
+				   .rip = regs->rip,
+				   .fs_base = regs->fs_base,
+				   .gs_base = regs->gs_base };
+}
+
+/* Through the guest's own tables, for what is not known better. */
+static noinline bool decode(struct paging_vcpu *pv, const struct emu_regs *regs, struct insn *insn)
+{
+	struct insn_regs ir = insn_regs(regs);
 	u8 bytes[INSN_MAX];
 	unsigned int n;
 
@@ -46,31 +52,82 @@ static bool decode(struct paging_vcpu *pv, const struct emu_regs *regs, struct i
 	return n && insn_decode(bytes, n, &ir, insn);
 }
 
-enum emu_result emulate_store(struct paging_vcpu *pv, struct emu_regs *regs, gva_t gva, gpa_t gpa)
+/*
+ * The instruction at RIP, parsed, or NULL. Guests store into their tables from few places, so what
+ * the bytes there said is kept.
+ */
+static const struct insn *parsed(struct paging_vcpu *pv, const struct emu_regs *regs)
+{
+	const u64 upper = GENMASK_ULL(55, 0); /* the 16th byte is not the instruction's */
+	const u8 *code;
+	struct decoded *d;
+	u64 word[2];
+
+	if (!regs->long_mode || (regs->rflags & RFLAGS_TF) ||
+	    (regs->rip & ~PAGE_MASK) > PAGE_SIZE - sizeof(word))
+		return NULL;
+	code = pv->pg->ops->code(pv, regs->rip);
+	if (!code)
+		return NULL;
+	/* Once: the VMM's other threads may write to it. */
+	word[0] = shim_load64(code);
+	word[1] = shim_load64(code + 8) & upper;
+	d = &pv->decoded[(regs->rip ^ regs->rip >> 3) % DECODED_KEPT];
+	if (likely(d->word[0] == word[0] && d->word[1] == word[1] && d->insn.length))
+		return &d->insn;
+	d->insn.length = 0;
+	d->word[0] = word[0];
+	d->word[1] = word[1];
+	if (insn_parse((const u8 *)word, INSN_MAX, &d->insn) && d->insn.op != INSN_LOAD)
+		return &d->insn;
+	d->insn.length = 0;
+	return NULL;
+}
+
+/* Carry out a store that has been checked. */
+static inline enum emu_result store(struct paging_vcpu *pv, struct emu_regs *regs,
+				    const struct insn *insn, gpa_t gpa)
 {
 	struct paging_result res;
-	struct insn insn;
 	u64 host, old, new;
 	u8 *at;
 
-	if (!decode(pv, regs, &insn) || insn.op == INSN_LOAD || insn.ea != gva ||
-	    (gva & 7) + insn.size > 8)
-		return EMU_UNKNOWN;
 	if (gmem_host(pv->pg->mem, gpa >> 12, &host, &res) != VERDICT_RETRY)
 		return EMU_UNKNOWN;
 	at = (u8 *)phys_to_virt(host & GMEM_HPA) + (gpa & ~PAGE_MASK);
-	old = 0;
-	memcpy(&old, at, insn.size);
-	new = insn_execute(&insn, old, regs->gpr, &regs->rflags);
-	if (insn.size == 8)
+	if (likely(insn->size == 8)) {
+		new = insn->has_imm ? insn->imm : regs->gpr[insn->reg];
+		if (insn->op != INSN_MOV)
+			new = insn_execute(insn, *(u64 *)at, regs->gpr, &regs->rflags);
 		WRITE_ONCE(*(u64 *)at, new);
-	else
-		memcpy(at, &new, insn.size);
-	regs->rip += insn.length;
+	} else {
+		old = 0;
+		memcpy(&old, at, insn->size);
+		new = insn_execute(insn, old, regs->gpr, &regs->rflags);
+		memcpy(at, &new, insn->size);
+	}
+	regs->rip += insn->length;
 	regs->rflags &= ~RFLAGS_RF;
 	count(pv->pg->count, emulated_stores);
-	pv->pg->ops->pt_write(pv, gpa, insn.size);
+	pv->pg->ops->pt_write(pv, gpa, insn->size);
 	return EMU_DONE;
+}
+
+enum emu_result emulate_store(struct paging_vcpu *pv, struct emu_regs *regs, gva_t gva, gpa_t gpa)
+{
+	const struct insn *known = parsed(pv, regs);
+	struct insn insn;
+
+	if (likely(known)) {
+		struct insn_regs ir = insn_regs(regs);
+
+		if (likely(insn_address(known, &ir) == gva && (gva & 7) + known->size <= 8))
+			return store(pv, regs, known, gpa);
+	}
+	if (!decode(pv, regs, &insn) || insn.op == INSN_LOAD || insn.ea != gva ||
+	    (gva & 7) + insn.size > 8)
+		return EMU_UNKNOWN;
+	return store(pv, regs, &insn, gpa);
 }
 
 bool emulate_decode_mmio(struct paging_vcpu *pv, const struct emu_regs *regs,

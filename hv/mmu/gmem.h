@@ -17,10 +17,11 @@
 #define GMEM_MAX_PAGES (1ULL << 24) /* 64 GiB of guest memory in all slots together */
 
 /* Low bits of gmem_slot.host[]; the rest is the hpa of the frame. 0: not pinned. */
-#define GMEM_PINNED 1ULL
-#define GMEM_2M	    2ULL /* the 2 MiB block around this gfn is one host block, all pinned */
-#define GMEM_1G	    4ULL /* the same for 1 GiB */
-#define GMEM_HPA    (~0xfffULL)
+#define GMEM_PINNED  1ULL
+#define GMEM_2M	     2ULL /* the 2 MiB block around this gfn is one host block, all pinned */
+#define GMEM_1G	     4ULL /* the same for 1 GiB */
+#define GMEM_WRITTEN 8ULL /* a device's frame: a store to it that no entry's dirty flag shows */
+#define GMEM_HPA     (~0xfffULL)
 
 /*
  * What the shadow knows of a frame. rmap heads a list of the shadow entries that map it (of that
@@ -91,6 +92,19 @@ static inline struct gfn_info *gmem_info(struct gmem_slot *slot, gfn_t gfn, int 
 	int shift = 9 * (level - 1);
 
 	return &slot->info[level - 1][(gfn >> shift) - (slot->base >> shift)];
+}
+
+/**
+ * gmem_mark_written() - a store to a device's frame leaves no dirty flag, or the flag goes away
+ * @slot: the slot that holds @gfn; nothing happens where it is no device's
+ * @gfn: guest frame number
+ */
+static inline void gmem_mark_written(struct gmem_slot *slot, gfn_t gfn)
+{
+	u64 *host = &slot->host[gfn - slot->base];
+
+	if (unlikely(slot->device) && *host)
+		*host |= GMEM_WRITTEN;
 }
 
 /* Words needed in info[level - 1] for a slot of @npages frames at @base. */

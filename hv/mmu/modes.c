@@ -67,7 +67,7 @@ static int stopped_vcpu_init(struct paging_vcpu *pv)
 
 static void stopped_vcpu(struct paging_vcpu *pv)
 {
-	pv->ready = false;
+	pv->unready = true;
 }
 
 static enum verdict stopped_prepare(struct paging_vcpu *pv, struct paging_result *res)
@@ -89,6 +89,13 @@ static void stopped_unmap(struct paging *pg, gfn_t base, u64 npages)
 	(void)pg;
 	(void)base;
 	(void)npages;
+}
+
+static bool stopped_take_dirty(struct paging *pg, gfn_t gfn)
+{
+	(void)pg;
+	(void)gfn;
+	return true;
 }
 
 static unsigned int stopped_reclaim(struct paging *pg, unsigned int pages)
@@ -119,16 +126,45 @@ static const struct paging_ops paging_stopped = {
 	.set_mode = stopped_vcpu,
 	.invlpg = paging_never_invlpg,
 	.invpcid = paging_never_invpcid,
+	.code = paging_no_code,
 	.pt_write = paging_ignore_pt_write,
 	.open_window = paging_never_open_window,
 	.leave = paging_never_leave,
 	.unmap = stopped_unmap,
+	.take_dirty = stopped_take_dirty,
 	.enter = stopped_vcpu,
 	.share_roots = paging_keep_share_roots,
 	.adopt_root = paging_never_adopt_root,
 	.reclaim = stopped_reclaim,
 	.audit = stopped_audit,
 };
+
+/* ---- what the guest writes to a device's frames ---- */
+
+bool paging_take_dirty(struct paging *pg, gfn_t gfn)
+{
+	struct gmem_slot *slot = gmem_slot(pg->mem, gfn);
+	u64 *host = &slot->host[gfn - slot->base];
+	bool written = *host & GMEM_WRITTEN;
+
+	if (written) {
+		*host &= ~GMEM_WRITTEN;
+		/* Hardware may still hold the entry whose flag this was. */
+		pg->flush_gen++;
+	}
+	return pg->ops->take_dirty(pg, gfn) || written;
+}
+
+/* The entries go, and their dirty flags with them. */
+static void keep_written(struct gmem *mem)
+{
+	unsigned int i;
+	u64 k;
+
+	for (i = 0; i < mem->nr_slots; i++)
+		for (k = 0; mem->slots[i].device && k < mem->slots[i].npages; k++)
+			gmem_mark_written(&mem->slots[i], mem->slots[i].base + k);
+}
 
 /* ---- from mode to mode ---- */
 
@@ -167,6 +203,7 @@ int paging_switch(struct paging *pg, struct paging_vcpu *const *vcpus, unsigned 
 
 	if (to == from)
 		return 0;
+	keep_written(pg->mem);
 	for (i = 0; i < nr; i++)
 		from->vcpu_free(vcpus[i]);
 	from->vm_free(pg);
@@ -209,7 +246,7 @@ int paging_keep_share_roots(struct paging_vcpu *pv, gpa_t gpa)
 	pv->share = pv->withdrawn = (struct shared_roots){};
 	pv->share_gpa = gpa;
 	pv->share_on = gpa;
-	pv->share_gen++;
+	pv->rearm = true;
 	return 0;
 }
 
@@ -238,4 +275,11 @@ void paging_ignore_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
 	(void)pv;
 	(void)gpa;
 	(void)len;
+}
+
+const u8 *paging_no_code(struct paging_vcpu *pv, gva_t rip)
+{
+	(void)pv;
+	(void)rip;
+	return NULL;
 }

@@ -25,6 +25,7 @@ struct nested_format {
 	u64 large;   /* plus these where the leaf is not in the last table */
 	u64 frame;   /* the address */
 	u64 dirt;    /* bits that the CPU itself sets */
+	u64 dirty;   /* the one of them that a write sets */
 };
 
 /* Read, write, execute; memory type write-back in bits 5:3; ignore the guest's PAT, bit 6. */
@@ -35,6 +36,7 @@ static const struct nested_format ept_format = {
 	.large = BIT_ULL(7),
 	.frame = GENMASK_ULL(51, 12),
 	.dirt = BIT_ULL(8) | BIT_ULL(9),
+	.dirty = BIT_ULL(9),
 };
 
 /* EPTP: tables are write-back memory, four levels, bit 6 turns accessed and dirty flags on. */
@@ -217,14 +219,14 @@ static void nested_vm_free(struct paging *pg)
 
 static int nested_vcpu_init(struct paging_vcpu *pv)
 {
-	pv->ready = false;
+	pv->unready = true;
 	return 0;
 }
 
 static void nested_vcpu_free(struct paging_vcpu *pv)
 {
 	pv->eptp = 0;
-	pv->ready = false;
+	pv->unready = true;
 }
 
 static enum verdict nested_prepare(struct paging_vcpu *pv, struct paging_result *res)
@@ -241,7 +243,7 @@ static enum verdict nested_prepare(struct paging_vcpu *pv, struct paging_result 
 	}
 	pv->eptp = virt_to_phys(n->root) | EPTP_BASE | (pg->cfg.ept_ad ? EPTP_AD : 0);
 	pv->hw_cr3 = pv->cr3;
-	pv->ready = true;
+	pv->unready = false;
 	return VERDICT_RETRY;
 }
 
@@ -256,23 +258,42 @@ static enum verdict nested_load_cr3(struct paging_vcpu *pv, u64 value, struct pa
 	return VERDICT_RETRY;
 }
 
-/* Is @gfn mapped? Entries allow everything, so a mapped frame cannot have faulted for rights. */
-static bool is_mapped(const struct paging *pg, gfn_t gfn)
+/* The entry that maps @gfn, or NULL. */
+static u64 *leaf_of(const struct paging *pg, gfn_t gfn)
 {
 	const struct nested *n = pg->state;
-	const u64 *table = n->root;
+	u64 *table = n->root;
 	int l;
 
 	for (l = NESTED_ROOT_LEVEL; l > 0; l--) {
-		u64 e = table[pt_index(gfn << PAGE_SHIFT, l)];
+		u64 *e = &table[pt_index(gfn << PAGE_SHIFT, l)];
 
-		if (!entry_used(n, e))
-			return false;
-		if (entry_is_leaf(n, e, l))
-			return true;
-		table = entry_table(n, e);
+		if (!entry_used(n, *e))
+			return NULL;
+		if (entry_is_leaf(n, *e, l))
+			return e;
+		table = entry_table(n, *e);
 	}
-	return false;
+	return NULL;
+}
+
+/*
+ * A store to a device's frame needs an entry of its own, of 4K, so no entry or no flag is no store.
+ * A CPU that has the flag cached does not set it again: SDM vol. 3, 28.3.5 and 28.4.3.4.
+ */
+static bool nested_take_dirty(struct paging *pg, gfn_t gfn)
+{
+	const struct nested *n = pg->state;
+	u64 *leaf;
+
+	if (!pg->cfg.ept_ad)
+		return true;
+	leaf = leaf_of(pg, gfn);
+	if (!leaf || !(*leaf & n->fmt->dirty))
+		return false;
+	entry_write(pg, leaf, *leaf & ~n->fmt->dirty);
+	pg->flush_gen++;
+	return true;
 }
 
 static enum verdict nested_fault(struct paging_vcpu *pv, const struct paging_fault *f,
@@ -292,7 +313,8 @@ static enum verdict nested_fault(struct paging_vcpu *pv, const struct paging_fau
 		}
 		return v;
 	}
-	if (is_mapped(pg, gfn)) {
+	/* Entries allow everything, so a mapped frame cannot have faulted for rights. */
+	if (leaf_of(pg, gfn)) {
 		/*
 		 * Another entry brought it in meanwhile, or hardware is behind. It cannot stay
 		 * behind: a violation drops what is cached for its address.
@@ -476,10 +498,12 @@ const struct paging_ops paging_nested = {
 	.set_mode = nested_set_mode,
 	.invlpg = paging_never_invlpg,
 	.invpcid = paging_never_invpcid,
+	.code = paging_no_code,
 	.pt_write = paging_ignore_pt_write,
 	.open_window = paging_never_open_window,
 	.leave = paging_never_leave,
 	.unmap = nested_unmap,
+	.take_dirty = nested_take_dirty,
 	.enter = nested_enter,
 	.share_roots = paging_keep_share_roots,
 	.adopt_root = paging_never_adopt_root,

@@ -18,6 +18,7 @@
 
 #include "gmem.h"
 #include "../lib/counters.h"
+#include "../lib/insn.h"
 
 /* Events a mode wants to see; the vendor code turns them into control bits. */
 #define TRAP_CR3    1u	/* MOV to and from CR3 */
@@ -65,6 +66,7 @@ struct paging_fault {
 	bool has_gva;
 	bool in_walk; /* nested: while the CPU read the guest's own tables, not at the access */
 	u64 rip;      /* of the instruction */
+	u64 rflags;   /* at it */
 };
 
 /* Zeroed pages for shadow and nested tables; filled by the surroundings. */
@@ -140,6 +142,14 @@ struct shared_roots {
 
 struct paging_ops;
 
+/* What the decoder said of some bytes; they say it again. One that never matches is all zero. */
+#define DECODED_KEPT 8u
+
+struct decoded {
+	u64 word[2]; /* the first 15 bytes */
+	struct insn insn;
+};
+
 /* One VM's translation. */
 struct paging {
 	const struct paging_ops *ops;
@@ -157,23 +167,35 @@ struct paging_vcpu {
 	/* The guest's view of its control registers; kept up to date by the vCPU code. */
 	u64 cr0, cr3, cr4, efer;
 	/* What to enter with; made by prepare, used by the vendor code. */
-	u64 hw_cr3;	/* value for the guest CR3 field, PCID included */
-	u64 eptp;	/* 0 where the mode has no second-level tables */
-	bool ready;	/* the two above hold for the registers above */
-	bool window;	/* a table store is being let through: call leave at the next exit */
-	bool step;	/* ask for a VM exit after one instruction (cfg.mtf) */
-	u64 window_rip; /* of the instruction that is being let through */
-	/* Flushes owed. */
-	u32 flush;	 /* FLUSH_* */
+	u64 hw_cr3; /* value for the guest CR3 field, PCID included */
+	u64 eptp;   /* 0 where the mode has no second-level tables */
+	/* What has to be done before the next VM entry, as one word: an entry looks once. */
+	union {
+		struct {
+			u32 flush;    /* FLUSH_* */
+			bool unready; /* hw_cr3 and eptp are not those of the registers: prepare */
+			bool rearm;   /* step, share or share_on has changed: vendor code looks */
+		};
+		u64 owed;
+	};
 	u32 flush_gen;	 /* paging.flush_gen as of the last entry */
 	gva_t flush_gva; /* for FLUSH_ADDR */
+	/* What has to be looked at after the next VM exit, likewise. */
+	union {
+		struct {
+			bool window;   /* a table store is being let through: leave */
+			bool share_on; /* share holds: hardware may take its values as targets */
+		};
+		u16 watched;
+	};
+	bool step;	/* ask for a VM exit after one instruction (cfg.mtf) */
+	u64 window_rip; /* of the instruction that is being let through */
 	/* The base-address buffer; gpa 0: the guest has not opted in. */
 	gpa_t share_gpa;
 	struct shared_roots share;     /* what the page says, most recently used first */
 	struct shared_roots withdrawn; /* what it said before: the guest may have just read it */
-	u32 share_gen;		       /* grows when share or share_on changes */
-	bool share_on;		       /* share holds: hardware may take its values as targets */
-	void *state;		       /* of the mode */
+	struct decoded decoded[DECODED_KEPT]; /* of emulate_store() */
+	void *state;			      /* of the mode */
 };
 
 /* INVPCID types, Intel SDM vol. 2, INVPCID. */
@@ -193,18 +215,23 @@ enum invpcid_type {
  * @vm_free: give back everything, pool pages into the pool; leaves no table in use
  * @vcpu_init: make a vCPU ready for this mode (paging_vcpu.pg is set); may sleep
  * @vcpu_free: the opposite
- * @prepare: make hw_cr3 / eptp for the vCPU's registers (called while !ready)
+ * @prepare: make hw_cr3 / eptp for the vCPU's registers (called while unready)
  * @fault: a #PF (TRAP_PF) or a second-level violation (TRAP_NESTED)
  * @load_cr3: MOV to CR3 with @value (bit 63: keep this PCID's TLB entries). Only called with a
  *	value that the guest may load. VERDICT_RETRY: cr3 is loaded
  * @set_mode: cr0, cr4 or efer have a new value; everything cached is flushed
  * @invlpg: the guest executed INVLPG
  * @invpcid: the guest executed INVPCID with checked operands
+ * @code: the instruction bytes at @rip as hardware's tables lead to them, to the end of their page;
+ *	NULL where that is not known
  * @pt_write: @len bytes at @gpa were written by an emulated store (or by the host)
  * @open_window: let the instruction at @rip write to @gfn once, undecoded
  * @leave: first thing after a VM exit while paging_vcpu.window is set; @fault is the fault that
  *	caused this exit or NULL
  * @unmap: @npages frames at @base are about to lose their memory
+ * @take_dirty: do the dirty flags of the entries that map @gfn, a device's frame, say that the
+ *	guest has written to it? True also where they cannot tell. Clears them and owes the flush
+ *	without which hardware would not set them again. Called by paging_take_dirty() only
  * @enter: last thing before a VM entry; cannot fail. Folds paging.flush_gen into flush
  * @share_roots: the guest opts in to the base-address buffer at page-aligned @gpa, or out with 0.
  *	0 or -EINVAL for an address it cannot have
@@ -229,10 +256,12 @@ struct paging_ops {
 	void (*set_mode)(struct paging_vcpu *pv);
 	void (*invlpg)(struct paging_vcpu *pv, gva_t gva);
 	void (*invpcid)(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva);
+	const u8 *(*code)(struct paging_vcpu *pv, gva_t rip);
 	void (*pt_write)(struct paging_vcpu *pv, gpa_t gpa, unsigned int len);
 	void (*open_window)(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
 	void (*leave)(struct paging_vcpu *pv, const struct paging_fault *fault);
 	void (*unmap)(struct paging *pg, gfn_t base, u64 npages);
+	bool (*take_dirty)(struct paging *pg, gfn_t gfn);
 	void (*enter)(struct paging_vcpu *pv);
 	int (*share_roots)(struct paging_vcpu *pv, gpa_t gpa);
 	bool (*adopt_root)(struct paging_vcpu *pv, u64 load);
@@ -262,6 +291,18 @@ const struct paging_ops *paging_mode_find(const char *name);
  * in @value; any other @value as it is.
  */
 u64 paging_guest_cr3(struct paging_vcpu *pv, u64 value);
+
+/**
+ * paging_take_dirty() - may the guest have written to a device's frame since the last call?
+ * @pg: the VM's translation, out of the guest
+ * @gfn: a frame that the device has given memory (gmem_slot.device)
+ *
+ * Stores of the guest count, whoever carries them out, but not the accessed and dirty flags that
+ * walks set where the guest uses the frame as a page table.
+ *
+ * Return: false if not; true if it may have.
+ */
+bool paging_take_dirty(struct paging *pg, gfn_t gfn);
 
 /**
  * paging_switch() - move a VM to another mode

@@ -64,7 +64,7 @@ static struct shadow_page *entry_page(struct shadow *sh, u32 id)
 
 static struct spte_link *link_at(struct shadow_page *sp, unsigned int i)
 {
-	return &sp->link[i >> 8][i & 255];
+	return &sp->link[i];
 }
 
 static struct spte_link *entry_link(struct shadow *sh, u32 id)
@@ -97,7 +97,7 @@ static unsigned int next_live(const struct shadow_page *sp, unsigned int i)
 
 #define for_each_present(sp, i) for (i = next_live(sp, 0); i < 512; i = next_live(sp, i + 1))
 
-static void list_insert(struct shadow *sh, u32 *head, u32 id)
+static inline void list_insert(struct shadow *sh, u32 *head, u32 id)
 {
 	struct spte_link *link = entry_link(sh, id);
 
@@ -108,7 +108,7 @@ static void list_insert(struct shadow *sh, u32 *head, u32 id)
 	*head = id;
 }
 
-static void list_remove(struct shadow *sh, u32 *head, u32 id)
+static inline void list_remove(struct shadow *sh, u32 *head, u32 id)
 {
 	struct spte_link *link = entry_link(sh, id);
 
@@ -136,7 +136,7 @@ static gfn_t leaf_gfn(struct shadow_page *sp, unsigned int i)
 {
 	if (sp->role.direct)
 		return sp->gfn + i * pt_level_pages(sp->role.level);
-	return pte_gfn(link_at(sp, i)->gpte, sp->role.level);
+	return pte_gfn(sp->gpte[i], sp->role.level);
 }
 
 /* ---- 2. shadow pages ---- */
@@ -145,7 +145,7 @@ static u32 *hash_bucket(struct shadow *sh, gfn_t gfn, union shadow_role role)
 {
 	u64 key = (gfn << 9 | role.word) * 0x9e3779b97f4a7c15ULL;
 
-	return &sh->hash[key >> 54];
+	return &sh->hash[key >> (64 - sh->hash_bits)];
 }
 
 static struct shadow_page *sp_find(struct shadow *sh, gfn_t gfn, union shadow_role role)
@@ -246,39 +246,101 @@ static gfn_t child_gfn(const struct shadow_page *sp, unsigned int i, u64 gpte)
 /* The shadow page that live upper entry @i points to. */
 static struct shadow_page *child_of(struct shadow *sh, struct shadow_page *sp, unsigned int i)
 {
-	u64 gpte = link_at(sp, i)->gpte;
+	u64 gpte = sp->gpte[i];
 
 	return sp_find(sh, child_gfn(sp, i, gpte), child_role(sp->role, gpte));
+}
+
+/* The guest table itself; a shadowed frame is in a slot and pinned. */
+static inline const u64 *table_of(struct shadow *sh, gfn_t gfn)
+{
+	struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
+
+	return phys_to_virt(slot->host[gfn - slot->base] & GMEM_HPA);
 }
 
 /* Every shadow page made from guest table @gfn. */
 #define for_each_table(sh, info, id) for (id = (info)->tables; id; id = sp_at(sh, id)->next_table)
 
-/*
- * An entry through which the guest could write to an open table goes away, and with it the mark
- * that says whether it did. Hardware may go on using it: hence the flush.
- */
-static void keep_mark(struct shadow *sh, struct gfn_info *info, u64 spte)
-{
-	u32 id;
+/* ---- open tables: the mark of a store ---- */
 
-	if (!info->tables || !(spte & PTE_W))
-		return;
-	for_each_table(sh, info, id)
-		sp_at(sh, id)->marked = true;
-	sh->pg->flush_gen++;
+static const u64 says_unwritten, says_look_closer = PTE_D;
+
+/* The open_table number that shadow_page.open holds: its place and set; 0 is none. */
+static u16 open_number(unsigned int set, u32 at)
+{
+	return 1 + at * 2 + set;
 }
 
-static bool take_mark(struct shadow *sh, struct gfn_info *info)
+static struct open_set *open_set_of(struct shadow *sh, u16 number)
 {
-	bool marked = false;
+	return &sh->open[(number - 1) & 1];
+}
+
+static u32 open_at(u16 number)
+{
+	return (number - 1) / 2;
+}
+
+static u32 nr_open(const struct shadow *sh)
+{
+	return sh->open[0].nr + sh->open[1].nr;
+}
+
+/* Find the one entry through which the guest can write to the table, if it is one. */
+static void watch_again(struct shadow *sh, struct open_set *set, u32 at)
+{
+	const u64 *watch = &says_unwritten;
 	u32 id;
 
-	for_each_table(sh, info, id) {
-		marked |= sp_at(sh, id)->marked;
-		sp_at(sh, id)->marked = false;
+	for (id = set->table[at].info->rmap; id; id = entry_link(sh, id)->next) {
+		if (!(*entry_spte(sh, id) & PTE_W))
+			continue;
+		if (watch != &says_unwritten) {
+			watch = &says_look_closer;
+			break;
+		}
+		watch = entry_spte(sh, id);
 	}
-	return marked;
+	set->watch[at] = watch;
+}
+
+/* A new entry lets the guest write to table frame @info. */
+static void watch_also(struct shadow *sh, const struct gfn_info *info, const u64 *spte)
+{
+	u16 number = sp_at(sh, info->tables)->open;
+	struct open_set *set;
+	u32 at;
+
+	if (!number)
+		return;
+	set = open_set_of(sh, number);
+	at = open_at(number);
+	set->watch[at] = set->watch[at] == &says_unwritten ? spte : &says_look_closer;
+}
+
+/*
+ * An entry through which the guest could write to a table goes away, and with it the mark that says
+ * whether it did. Hardware may go on using it: hence the flush. A device hears of its frames' marks
+ * through shadow_take_dirty(), which owes the flush then.
+ */
+static inline void keep_mark(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn, u64 spte)
+{
+	struct gfn_info *info = &slot->info[0][gfn - slot->base];
+	u16 number;
+
+	if (unlikely(slot->device) && (spte & PTE_D))
+		gmem_mark_written(slot, gfn);
+	if (likely(!info->tables) || !(spte & PTE_W))
+		return;
+	number = sp_at(sh, info->tables)->open;
+	if (number) {
+		struct open_set *set = open_set_of(sh, number);
+
+		set->table[open_at(number)].marked = true;
+		set->watch[open_at(number)] = &says_look_closer;
+	}
+	sh->pg->flush_gen++;
 }
 
 /* Take live entry @i out of the table and off its list. */
@@ -287,13 +349,17 @@ static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int 
 	int level = sp->role.level;
 	u32 id = entry_id(sp, i);
 
-	if (spte_is_leaf(sp->spt[i], level)) {
-		gfn_t gfn = leaf_gfn(sp, i);
+	if (likely(level == 1)) {
+		gfn_t gfn = sp->table ? (sp->gpte[i] & PTE_FRAME) >> 12 : sp->gfn + i;
 		struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
+		struct gfn_info *info = &slot->info[0][gfn - slot->base];
 
-		list_remove(sh, &gmem_info(slot, gfn, level)->rmap, id);
-		if (level == 1)
-			keep_mark(sh, gmem_info(slot, gfn, 1), sp->spt[i]);
+		list_remove(sh, &info->rmap, id);
+		keep_mark(sh, slot, gfn, sp->spt[i]);
+	} else if (spte_is_leaf(sp->spt[i], level)) {
+		gfn_t gfn = leaf_gfn(sp, i);
+
+		list_remove(sh, &gmem_info(gmem_slot(sh->pg->mem, gfn), gfn, level)->rmap, id);
 	} else {
 		struct shadow_page *child = child_of(sh, sp, i);
 
@@ -308,6 +374,8 @@ static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int 
 	}
 	spte_write(sh, &sp->spt[i], 0);
 	*link_at(sp, i) = (struct spte_link){};
+	if (!sp->snapshot)
+		sp->gpte[i] = 0;
 	sp->live[i >> 6] &= ~(1ULL << (i & 63));
 }
 
@@ -347,12 +415,12 @@ static bool rmap_clear(struct shadow *sh, struct gfn_info *info, u64 bit)
  * The flush is owed also where no live entry was writable: hardware may still hold a writable
  * translation that the guest has unmapped but not flushed, and a store through it would not show.
  */
-static void guard_frame(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn)
+static void guard_frame(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn, bool opens)
 {
 	u32 id, next;
 	int level;
 
-	rmap_clear(sh, gmem_info(slot, gfn, 1), sh->policy->born_open ? PTE_D : PTE_W);
+	rmap_clear(sh, gmem_info(slot, gfn, 1), opens ? PTE_D : PTE_W);
 	for (level = 2; level <= 3; level++) {
 		struct gfn_info *block = gmem_info(slot, gfn, level);
 
@@ -369,40 +437,69 @@ static void unguard_frame(struct gmem_slot *slot, gfn_t gfn)
 {
 	gmem_info(slot, gfn, 2)->tables--;
 	gmem_info(slot, gfn, 3)->tables--;
+	/* While it was a table its dirty flags had another use. */
+	gmem_mark_written(slot, gfn);
 }
 
-static void sp_open(struct shadow *sh, struct shadow_page *sp)
+/* Remember the guest table as it is: what differs later has changed. */
+static void take_snapshot(struct shadow_page *sp)
 {
-	unsigned int list = sp->role.level > 1;
-	u32 *head = &sh->open[list], id = sp->id;
+	unsigned int i;
 
-	sp->open = true;
-	sp->opened = sh->openings++;
-	sp->quiet = 0;
-	sp->open_prev = 0;
-	sp->open_next = *head;
-	if (*head)
-		sp_at(sh, *head)->open_prev = id;
-	else
-		sh->open_oldest[list] = id;
-	*head = id;
-	sh->nr_open++;
+	/* Entries of upper tables are made by faults only: what is not live is not missed. */
+	if (sp->role.level > 1)
+		return;
+	sp->snapshot = true;
+	for (i = 0; i < 512; i++)
+		if (!is_live(sp, i))
+			sp->gpte[i] = READ_ONCE(sp->table[i]);
 }
 
-static void sp_close(struct shadow *sh, struct shadow_page *sp)
+/* Sync points that find an open table unchanged until it closes. */
+static u32 quiet_limit(const struct shadow *sh)
 {
-	unsigned int list = sp->role.level > 1;
+	return max_t(u32, sh->policy->quiet(&sh->pg->cfg), 1);
+}
 
-	if (sp->open_prev)
-		sp_at(sh, sp->open_prev)->open_next = sp->open_next;
-	else
-		sh->open[list] = sp->open_next;
-	if (sp->open_next)
-		sp_at(sh, sp->open_next)->open_prev = sp->open_prev;
-	else
-		sh->open_oldest[list] = sp->open_prev;
-	sp->open = false;
-	sh->nr_open--;
+/* Let the guest write to table frame @info unseen, as far as there is room in the set. */
+static bool frame_open(struct shadow *sh, struct gfn_info *info, gfn_t gfn, unsigned int which)
+{
+	struct open_set *set = &sh->open[which];
+	u32 due = sh->sync_points + quiet_limit(sh), at = set->nr, id;
+
+	if (at == SHADOW_OPEN_SLOTS)
+		return false;
+	set->nr++;
+	set->table[at] = (struct open_table){
+		.info = info,
+		.gfn = gfn,
+		.opened = sh->openings++,
+		.changed = sh->sync_points,
+	};
+	if ((s32)(due - sh->close_check) < 0 || nr_open(sh) == 1)
+		sh->close_check = due;
+	watch_again(sh, set, at);
+	for_each_table(sh, info, id) {
+		sp_at(sh, id)->open = open_number(which, at);
+		take_snapshot(sp_at(sh, id));
+	}
+	return true;
+}
+
+/* The last of the set takes the free place. */
+static void frame_close(struct shadow *sh, u16 number)
+{
+	struct open_set *set = open_set_of(sh, number);
+	u32 at = open_at(number), last = --set->nr, id;
+
+	for_each_table(sh, set->table[at].info, id)
+		sp_at(sh, id)->open = 0;
+	if (at == last)
+		return;
+	set->table[at] = set->table[last];
+	set->watch[at] = set->watch[last];
+	for_each_table(sh, set->table[at].info, id)
+		sp_at(sh, id)->open = number;
 }
 
 static void count_tables(struct shadow *sh)
@@ -428,8 +525,8 @@ static void sp_free(struct shadow *sh, struct shadow_page *sp)
 		struct gmem_slot *slot = gmem_slot(sh->pg->mem, sp->gfn);
 		struct gfn_info *info = gmem_info(slot, sp->gfn, 1);
 
-		if (sp->open)
-			sp_close(sh, sp);
+		if (sp->open && info->tables == id && !sp->next_table)
+			frame_close(sh, sp->open);
 		for (at = &info->tables; *at != id; at = &sp_at(sh, *at)->next_table)
 			;
 		*at = sp->next_table;
@@ -442,9 +539,13 @@ static void sp_free(struct shadow *sh, struct shadow_page *sp)
 	order_remove(sh, sp);
 	if (sp->role.level < PT_ROOT_LEVEL)
 		sh->orphans--;
+	sh->freed_gen++;
+	if (sp->snapshot)
+		for (i = 0; i < 512; i++)
+			WRITE_ONCE(sp->gpte[i], 0);
 	pool_put(pool, sp->spt);
-	pool_put(pool, (u64 *)sp->link[0]);
-	pool_put(pool, (u64 *)sp->link[1]);
+	pool_put(pool, sp->gpte);
+	pool_put(pool, (u64 *)sp->link);
 	*sp = (struct shadow_page){ .id = id, .next_hash = sh->free };
 	sh->free = id;
 	sh->used--;
@@ -519,6 +620,49 @@ static struct shadow_page *take_number(struct shadow *sh)
 	return sp;
 }
 
+/* A leaf table's frame is an upper table's as well now: INVLPG has to look at it. */
+static void frame_move_up(struct shadow *sh, struct gfn_info *info)
+{
+	u16 number = sp_at(sh, info->tables)->open;
+	struct open_set *from = open_set_of(sh, number), *to = &sh->open[1];
+	u32 at = to->nr++, id;
+
+	to->table[at] = from->table[open_at(number)];
+	to->watch[at] = from->watch[open_at(number)];
+	frame_close(sh, number);
+	for_each_table(sh, info, id)
+		sp_at(sh, id)->open = open_number(1, at);
+}
+
+/* A new shadow page of a guest table, the first of its frame or one more. */
+static void shadow_frame(struct shadow *sh, struct shadow_page *sp)
+{
+	struct gmem_slot *slot = gmem_slot(sh->pg->mem, sp->gfn);
+	struct gfn_info *info = gmem_info(slot, sp->gfn, 1);
+	unsigned int which = sp->role.level > 1;
+	bool first = !info->tables, open = sh->policy->born_open;
+
+	if (first)
+		open &= sh->open[which].nr < SHADOW_OPEN_SLOTS;
+	else
+		open = sp_at(sh, info->tables)->open;
+	sp->table = table_of(sh, sp->gfn);
+	if (first)
+		guard_frame(sh, slot, sp->gfn, open);
+	sp->next_table = info->tables;
+	info->tables = sp->id;
+	if (!open)
+		return;
+	if (first) {
+		frame_open(sh, info, sp->gfn, which);
+		return;
+	}
+	sp->open = sp_at(sh, sp->next_table)->open;
+	take_snapshot(sp);
+	if (which && open_set_of(sh, sp->open) == &sh->open[0])
+		frame_move_up(sh, info);
+}
+
 /* Find the shadow page or make it; reserve() has seen to it that this works. */
 static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_role role)
 {
@@ -534,8 +678,8 @@ static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_rol
 	*sp = (struct shadow_page){
 		.id = sp->id,
 		.spt = pool_get(&sh->pg->pool),
-		.link = { (struct spte_link *)pool_get(&sh->pg->pool),
-			  (struct spte_link *)pool_get(&sh->pg->pool) },
+		.gpte = pool_get(&sh->pg->pool),
+		.link = (struct spte_link *)pool_get(&sh->pg->pool),
 		.gfn = gfn,
 		.role = role,
 		.next_hash = *bucket,
@@ -545,19 +689,11 @@ static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_rol
 	sh->used++;
 	if (role.level < PT_ROOT_LEVEL)
 		sh->orphans++; /* until it is linked */
-	if (!role.direct) {
-		struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
-		struct gfn_info *info = gmem_info(slot, gfn, 1);
-
-		if (!info->tables)
-			guard_frame(sh, slot, gfn);
-		if (info->tables ? is_open(sh, info) : sh->policy->born_open)
-			sp_open(sh, sp);
-		sp->next_table = info->tables;
-		info->tables = sp->id;
-	} else {
+	sp->hpa = virt_to_phys(sp->spt);
+	if (role.direct)
 		count(sh->pg->count, large_splits);
-	}
+	else
+		shadow_frame(sh, sp);
 	count_tables(sh);
 	return sp;
 }
@@ -567,7 +703,7 @@ static struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_rol
  * for ever. Gone: pages that hardware cannot reach; roots that are written but not loaded;
  * tables that are written again and again while the accessed flags above them stay clear.
  */
-static bool still_table(struct shadow *sh, struct gfn_info *info)
+static noinline bool table_in_doubt(struct shadow *sh, struct gfn_info *info)
 {
 	bool used = false;
 	u32 id, next;
@@ -576,7 +712,6 @@ static bool still_table(struct shadow *sh, struct gfn_info *info)
 		struct shadow_page *sp = sp_at(sh, id);
 		u32 parent;
 
-		sp->writes++;
 		if (sp->in_use)
 			used = true;
 		else if (sp->role.level == PT_ROOT_LEVEL)
@@ -599,6 +734,18 @@ static bool still_table(struct shadow *sh, struct gfn_info *info)
 	}
 	count(sh->pg->count, tables_unshadowed);
 	return false;
+}
+
+static inline bool still_table(struct shadow *sh, struct gfn_info *info)
+{
+	struct shadow_page *sp = sp_at(sh, info->tables);
+	u32 id;
+
+	if (likely(!sp->next_table && sp->parents && ++sp->writes < UNSHADOW_WRITES))
+		return true;
+	for_each_table(sh, info, id)
+		sp_at(sh, id)->writes++;
+	return table_in_doubt(sh, info);
 }
 
 /* ---- 3. one entry ---- */
@@ -629,32 +776,39 @@ static u64 leaf_spte(struct shadow_page *sp, u64 gpte, unsigned int acc, hpa_t h
 	return spte;
 }
 
-/* Install leaf entry @i for @gfn; true if a live entry was replaced by a different one. */
+/*
+ * Install leaf entry @i for a frame, @info being what is known of it; true if a live entry was
+ * replaced by a different one.
+ */
 static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, u64 spte, u64 gpte,
-		     struct gmem_slot *slot, gfn_t gfn)
+		     struct gfn_info *info, gfn_t gfn)
 {
-	struct gfn_info *info = gmem_info(slot, gfn, sp->role.level);
-	struct spte_link *link = link_at(sp, i);
-	u64 old = sp->spt[i];
+	u64 *at = &sp->spt[i], old = *at;
 
-	if (info->tables) /* only open tables are writable: hardware marks the next store */
+	if (unlikely(info->tables)) /* only open tables are writable: hardware marks the next store */
 		spte &= ~PTE_D;
 	if (is_live(sp, i)) {
 		if (spte_is_leaf(old, sp->role.level) && leaf_gfn(sp, i) == gfn) {
-			link->gpte = gpte;
+			sp->gpte[i] = gpte;
 			if (!((old ^ spte) & ~(PTE_A | PTE_D)))
 				return false;
 			if (sp->role.level == 1)
-				keep_mark(sh, info, old);
-			spte_write(sh, &sp->spt[i], spte);
+				keep_mark(sh, gmem_slot(sh->pg->mem, gfn), gfn, old);
+			spte_write(sh, at, spte);
+			if (unlikely(info->tables) && (spte & PTE_W))
+				watch_also(sh, info, at);
 			return true;
 		}
 		entry_clear(sh, sp, i);
+	} else {
+		old = 0;
 	}
-	link->gpte = gpte;
+	sp->gpte[i] = gpte;
 	list_insert(sh, &info->rmap, entry_id(sp, i));
 	sp->live[i >> 6] |= 1ULL << (i & 63);
-	spte_write(sh, &sp->spt[i], spte);
+	spte_write(sh, at, spte);
+	if (unlikely(info->tables) && (spte & PTE_W))
+		watch_also(sh, info, at);
 	return old;
 }
 
@@ -662,19 +816,20 @@ static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, 
 static bool upper_set(struct shadow *sh, struct shadow_page *sp, unsigned int i,
 		      struct shadow_page *child, u64 gpte)
 {
-	u64 spte = virt_to_phys(child->spt) | PTE_P | PTE_W | PTE_U;
-	u64 old = sp->spt[i];
+	u64 spte = child->hpa | PTE_P | PTE_W | PTE_U;
+	u64 old = 0;
 
 	if (is_live(sp, i)) {
+		old = sp->spt[i];
 		if (!((old ^ spte) & ~PTE_A)) {
-			link_at(sp, i)->gpte = gpte;
+			sp->gpte[i] = gpte;
 			return false;
 		}
 		entry_clear(sh, sp, i);
 	}
 	if (is_orphan(child))
 		sh->orphans--;
-	link_at(sp, i)->gpte = gpte;
+	sp->gpte[i] = gpte;
 	list_insert(sh, &child->parents, entry_id(sp, i));
 	sp->live[i >> 6] |= 1ULL << (i & 63);
 	spte_write(sh, &sp->spt[i], spte);
@@ -689,155 +844,220 @@ static bool upper_set(struct shadow *sh, struct shadow_page *sp, unsigned int i,
 static void sync_entry(struct shadow *sh, struct shadow_page *sp, unsigned int i, u64 gpte)
 {
 	int level = sp->role.level;
-	u64 efer = sp->role.nxe ? PG_EFER_NXE : 0;
+	bool live = is_live(sp, i);
 	struct gmem_slot *slot;
+	struct gfn_info *info;
 	gfn_t gfn;
 	u64 host;
 
-	if (is_live(sp, i)) {
-		u64 was = link_at(sp, i)->gpte;
+	if (live) {
+		u64 was = sp->gpte[i];
 		u64 ignored = pte_is_leaf(was, level) ? GPTE_IGNORED : GPTE_IGNORED_UPPER;
 
-		if (!((was ^ gpte) & ~ignored))
+		if (!((was ^ gpte) & ~ignored)) {
+			sp->gpte[i] = gpte;
 			return;
+		}
 	}
 	if (level > 1 || !(gpte & PTE_P) || !(gpte & PTE_A) ||
-	    pte_reserved(&sh->pg->cfg, efer, gpte, level))
+	    pte_reserved(&sh->pg->cfg, sp->role.nxe ? PG_EFER_NXE : 0, gpte, level))
 		goto drop;
-	gfn = pte_gfn(gpte, level);
+	gfn = (gpte & PTE_FRAME) >> 12;
 	slot = gmem_slot(sh->pg->mem, gfn);
 	if (!slot)
 		goto drop;
 	host = slot->host[gfn - slot->base];
 	if (!host)
 		goto drop;
+	info = &slot->info[0][gfn - slot->base];
 	leaf_set(sh, sp, i,
 		 leaf_spte(sp, gpte, sp->role.access & pte_access(gpte), host & GMEM_HPA,
-			   is_guarded(sh, slot, gfn, 1)),
-		 gpte, slot, gfn);
+			   info->tables && !is_open(sh, info)),
+		 gpte, info, gfn);
 	return;
 drop:
-	if (is_live(sp, i))
+	if (live)
 		entry_clear(sh, sp, i);
+	if (sp->snapshot)
+		sp->gpte[i] = gpte;
 }
 
-/* The guest table itself; a shadowed frame is in a slot and pinned. */
-static const u64 *table_of(struct shadow *sh, gfn_t gfn)
-{
-	struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
-
-	return phys_to_virt(slot->host[gfn - slot->base] & GMEM_HPA);
-}
-
-/* Bring every live entry made from a guest table in step with it. */
-static void sync_table(struct shadow *sh, struct gfn_info *info, const u64 *table)
+/* Bring a shadow page in step with its table, as far as it has entries. */
+static void sync_live(struct shadow *sh, struct shadow_page *sp)
 {
 	unsigned int i;
-	u32 id;
 
-	count(sh->pg->count, tables_scanned);
-	for_each_table(sh, info, id) {
-		sp_at(sh, id)->filled = false;
-		for_each_present(sp_at(sh, id), i) {
-			u64 gpte = READ_ONCE(table[i]);
+	for_each_present(sp, i) {
+		u64 gpte = READ_ONCE(sp->table[i]);
 
-			count(sh->pg->count, entries_compared);
-			if ((link_at(sp_at(sh, id), i)->gpte ^ gpte) & ~GPTE_IGNORED)
-				sync_entry(sh, sp_at(sh, id), i, gpte);
+		count(sh->pg->count, entries_compared);
+		if ((sp->gpte[i] ^ gpte) & ~GPTE_IGNORED)
+			sync_entry(sh, sp, i, gpte);
+	}
+}
+
+/* Do eight guest entries read as they did? */
+static inline bool same_eight(const u64 *now, const u64 *then)
+{
+	u64 diff = 0;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		diff |= READ_ONCE(now[i]) ^ then[i];
+	return !diff;
+}
+
+/* The same for an open table: its snapshot tells which entries have changed, live or not. */
+static void sync_changed(struct shadow *sh, struct shadow_page *sp)
+{
+	unsigned int i, j;
+
+	count_add(sh->pg->count, entries_compared, 512);
+	for (i = 0; i < 512; i += 8) {
+		if (same_eight(&sp->table[i], &sp->gpte[i]))
+			continue;
+		for (j = i; j < i + 8; j++) {
+			u64 gpte = READ_ONCE(sp->table[j]);
+
+			if (gpte != sp->gpte[j])
+				sync_entry(sh, sp, j, gpte);
 		}
 	}
 }
 
-/* From here on each store to the table traps again. It must be in step; a full flush is owed. */
-static bool close_table(struct shadow *sh, struct gfn_info *info)
+static void sync_table(struct shadow *sh, struct gfn_info *info)
 {
 	u32 id;
 
-	for_each_table(sh, info, id)
-		sp_close(sh, sp_at(sh, id));
+	count(sh->pg->count, tables_scanned);
+	for_each_table(sh, info, id) {
+		struct shadow_page *sp = sp_at(sh, id);
+
+		if (sp->open && sp->snapshot)
+			sync_changed(sh, sp);
+		else
+			sync_live(sh, sp);
+	}
+}
+
+/* Has the guest written to an open table? Takes the marks off: then a full flush is owed. */
+static bool take_marks(struct shadow *sh, struct open_table *t, bool *flush)
+{
+	bool written = rmap_clear(sh, t->info, PTE_D);
+
+	*flush |= written;
+	written |= t->marked;
+	t->marked = false;
+	return written;
+}
+
+/*
+ * From here on each store to the table traps again. It must be in step; where a flush is owed for
+ * that, it is a full one.
+ */
+static bool close_table(struct shadow *sh, struct gfn_info *info)
+{
+	frame_close(sh, sp_at(sh, info->tables)->open);
 	return rmap_clear(sh, info, PTE_W);
 }
 
 /*
- * Of both kinds: an instruction that writes to two leaf tables must find both open in the end,
- * however many upper tables are open.
+ * Sync points look at each open table, so there may be only so many: the oldest closes, of both
+ * kinds. An instruction that writes to two leaf tables must find both open in the end, however
+ * many upper tables are open.
  */
-static u32 oldest_open(struct shadow *sh)
-{
-	u32 leaf = sh->open_oldest[0], upper = sh->open_oldest[1];
-
-	if (!leaf || !upper)
-		return leaf ? leaf : upper;
-	return (s32)(sp_at(sh, leaf)->opened - sp_at(sh, upper)->opened) < 0 ? leaf : upper;
-}
-
-/* Sync points look at each open table, so there may be only so many: the oldest closes. */
 static void bound_open(struct shadow *sh)
 {
-	while (sh->nr_open > SHADOW_OPEN_MAX) {
-		u32 oldest = oldest_open(sh);
-		gfn_t gfn = sp_at(sh, oldest)->gfn;
-		struct gfn_info *info = gmem_info(gmem_slot(sh->pg->mem, gfn), gfn, 1);
-		bool written = rmap_clear(sh, info, PTE_D);
+	while (unlikely(nr_open(sh) > SHADOW_OPEN_MAX)) {
+		struct open_table *oldest = NULL;
+		bool flush = false;
+		u32 set, at;
 
-		if (take_mark(sh, info) || written)
-			sync_table(sh, info, table_of(sh, gfn));
-		close_table(sh, info);
+		for (set = 0; set < 2; set++)
+			for (at = 0; at < sh->open[set].nr; at++) {
+				struct open_table *t = &sh->open[set].table[at];
+
+				if (!oldest || (s32)(t->opened - oldest->opened) < 0)
+					oldest = t;
+			}
+		if (take_marks(sh, oldest, &flush))
+			sync_table(sh, oldest->info);
+		close_table(sh, oldest->info);
 		sh->pg->flush_gen++;
 	}
 }
 
 /*
- * A sync point looks at open tables only, and at their entries only if one of the entries through
- * which the guest can write to the table is marked dirty: it costs what changed, not what exists.
- * The mark is taken off with a full flush owed, because hardware that has the mark cached would
- * not set it again. Returns whether that flush is owed.
+ * Open table @at may have been written to. Returns whether it still is at that place: one that is
+ * a table no longer has left, and another one has taken it.
  */
-static bool sync_open(struct shadow *sh, u32 list, bool may_close)
+static bool sync_one(struct shadow *sh, struct open_set *set, u32 at, bool *flush)
+{
+	struct open_table *t = &set->table[at];
+	struct gfn_info *info = t->info;
+
+	if (take_marks(sh, t, flush)) {
+		t->changed = sh->sync_points;
+		if (!still_table(sh, info))
+			return false;
+		sync_table(sh, info);
+	}
+	watch_again(sh, set, at);
+	return true;
+}
+
+/*
+ * A sync point looks at open tables only, and at their entries only if the entry through which the
+ * guest can write to the table is marked dirty: it costs what changed, not what exists. The mark
+ * is taken off with a full flush owed, because hardware that has the mark cached would not set it
+ * again. Returns whether that flush is owed.
+ */
+static bool sync_set(struct shadow *sh, struct open_set *set)
 {
 	bool flush = false;
-	u32 id, next, other;
+	u32 at = 0;
 
-	for (id = sh->open[list]; id; id = next) {
-		struct shadow_page *sp = sp_at(sh, id);
-		gfn_t gfn = sp->gfn;
-		struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
-		struct gfn_info *info = gmem_info(slot, gfn, 1);
-		bool close = false, written;
+	while (at < set->nr)
+		if (likely(!(READ_ONCE(*set->watch[at]) & PTE_D)) || sync_one(sh, set, at, &flush))
+			at++;
+	return flush;
+}
 
-		/* Only shadow pages of the same frame can leave the list below. */
-		for (next = sp->open_next; next && sp_at(sh, next)->gfn == gfn;)
-			next = sp_at(sh, next)->open_next;
-		written = rmap_clear(sh, info, PTE_D);
-		flush |= written;
-		if (take_mark(sh, info) || written) {
-			for_each_table(sh, info, other)
-				sp_at(sh, other)->quiet = 0;
-			if (still_table(sh, info))
-				sync_table(sh, info, table_of(sh, gfn));
-			continue;
+/* Close the tables that were quiet for long enough, and find out when to look again. */
+static noinline bool close_quiet(struct shadow *sh)
+{
+	u32 limit = quiet_limit(sh), next = sh->sync_points + limit, set, at;
+	bool flush = false;
+
+	for (set = 0; set < 2; set++)
+		for (at = 0; at < sh->open[set].nr;) {
+			u32 due = sh->open[set].table[at].changed + limit;
+
+			if ((s32)(due - sh->sync_points) <= 0) {
+				flush |= close_table(sh, sh->open[set].table[at].info);
+				continue;
+			}
+			if ((s32)(due - next) < 0)
+				next = due;
+			at++;
 		}
-		if (!may_close)
-			continue;
-		for_each_table(sh, info, other)
-			close |= sh->policy->closes(&sh->pg->cfg, ++sp_at(sh, other)->quiet);
-		if (!close)
-			continue;
-		flush |= close_table(sh, info);
-	}
+	sh->close_check = next;
+	sh->quiet_limit = limit;
 	return flush;
 }
 
 /* The guest flushed everything, or changed what its tables mean. */
-static bool sync_all(struct shadow *sh, bool may_close)
+static bool sync_all(struct shadow *sh)
 {
-	bool flush = false;
+	bool flush;
 
 	sh->sync_points++;
-	if (sh->nr_open) {
-		flush = sync_open(sh, 1, may_close);
-		flush |= sync_open(sh, 0, may_close);
-	}
+	if (!nr_open(sh))
+		return false;
+	flush = sync_set(sh, &sh->open[1]);
+	flush |= sync_set(sh, &sh->open[0]);
+	if ((s32)(sh->sync_points - sh->close_check) >= 0 || sh->quiet_limit != quiet_limit(sh))
+		flush |= close_quiet(sh);
 	return flush;
 }
 
@@ -850,24 +1070,21 @@ static void sync_path(struct shadow *sh, struct shadow_page *sp, gva_t gva)
 		if (sp->role.direct || !is_live(sp, i))
 			return;
 		count(sh->pg->count, entries_compared);
-		sync_entry(sh, sp, i, READ_ONCE(table_of(sh, sp->gfn)[i]));
+		sync_entry(sh, sp, i, READ_ONCE(sp->table[i]));
 		if (!is_live(sp, i) || spte_is_leaf(sp->spt[i], sp->role.level))
 			return;
 		sp = child_of(sh, sp, i);
 	}
 }
 
-/* Fill the leaf table around a hidden fault: what the guest has touched before is mapped again. */
-static void fill_around(struct shadow *sh, struct shadow_page *sp)
+/* Fill the leaf table around its first hidden fault: what the guest has touched before. */
+static noinline void fill_around(struct shadow *sh, struct shadow_page *sp)
 {
-	const u64 *table = table_of(sh, sp->gfn);
 	unsigned int i;
 
-	if (sp->filled)
-		return;
 	sp->filled = true;
 	for (i = 0; i < 512; i++) {
-		u64 gpte = READ_ONCE(table[i]);
+		u64 gpte = READ_ONCE(sp->table[i]);
 
 		if ((gpte & (PTE_P | PTE_A)) == (PTE_P | PTE_A) && !is_live(sp, i))
 			sync_entry(sh, sp, i, gpte);
@@ -876,10 +1093,17 @@ static void fill_around(struct shadow *sh, struct shadow_page *sp)
 
 /* ---- 4. the guest touches memory ---- */
 
+/* Everything cached is to be flushed before the next entry, upper entries included. */
+static void owe_context(struct paging_vcpu *pv)
+{
+	pv->flush |= FLUSH_CONTEXT;
+	vcpu_of(pv)->upper_seen = shadow_of(pv->pg)->upper_gen;
+}
+
 static void flush_addr(struct paging_vcpu *pv, gva_t gva)
 {
 	if ((pv->flush & FLUSH_ADDR) && pv->flush_gva != gva)
-		pv->flush |= FLUSH_CONTEXT;
+		owe_context(pv);
 	pv->flush |= FLUSH_ADDR;
 	pv->flush_gva = gva;
 }
@@ -903,13 +1127,17 @@ static bool block_fits(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn, u64
 }
 
 /* A store hits a guarded frame: may it, and those that follow, go on unseen? */
-static bool let_write(struct shadow *sh, struct gfn_info *info)
+static bool let_write(struct shadow *sh, struct gfn_info *info, gfn_t gfn)
 {
-	struct shadow_page *head = sp_at(sh, info->tables);
+	struct shadow_page *head;
+	unsigned int which = 0;
 	u32 id;
 
 	if (!still_table(sh, info))
 		return true;
+	if (sh->policy->strict)
+		return false;
+	head = sp_at(sh, info->tables);
 	if (head->sync_seen != sh->sync_points) {
 		head->sync_seen = sh->sync_points;
 		head->trapped = 0;
@@ -917,8 +1145,8 @@ static bool let_write(struct shadow *sh, struct gfn_info *info)
 	if (!sh->policy->opens(&sh->pg->cfg, ++head->trapped))
 		return false;
 	for_each_table(sh, info, id)
-		sp_open(sh, sp_at(sh, id));
-	return true;
+		which |= sp_at(sh, id)->role.level > 1;
+	return frame_open(sh, info, gfn, which);
 }
 
 /*
@@ -948,44 +1176,66 @@ static bool links_old(struct paging_vcpu *pv, const struct walk *w, gva_t gva)
 	return false;
 }
 
-/* The leaf shadow page that @w's way leads to, if the way is known to hold. */
-static struct shadow_page *known_leaf(struct paging_vcpu *pv, const struct walk *w, gva_t gva)
+static struct leaf_cache *leaf_slot(struct shadow_vcpu *sv, gva_t gva)
 {
-	struct shadow *sh = shadow_of(pv->pg);
-	struct shadow_vcpu *sv = vcpu_of(pv);
-	const struct leaf_cache *c = &sv->leaf[(gva >> 21) % LEAF_CACHE];
-	struct shadow_page *sp;
-	union shadow_role role;
-	int level;
-
-	if (w->level > 1 || !c->sp || c->block != gva >> 21 || c->root != sv->root ||
-	    c->upper_gen != sh->upper_gen)
-		return NULL;
-	role = sp_at(sh, sv->root)->role;
-	for (level = PT_ROOT_LEVEL; level > 1; level--)
-		role = child_role(role, w->gpte[level]);
-	sp = sp_at(sh, c->sp);
-	return sp->gfn == w->table[1] && sp->role.word == role.word ? sp : NULL;
+	return &sv->leaf[(gva >> 21 ^ gva >> 30 ^ gva >> 39) % LEAF_CACHE];
 }
 
-static void remember_leaf(struct paging_vcpu *pv, gva_t gva, const struct shadow_page *sp)
+/* The leaf shadow page that hardware reaches for @gva, if the way there is known to hold. */
+static inline struct leaf_cache *known_way(struct paging_vcpu *pv, gva_t gva)
 {
 	struct shadow_vcpu *sv = vcpu_of(pv);
+	struct leaf_cache *c = leaf_slot(sv, gva);
 
-	sv->leaf[(gva >> 21) % LEAF_CACHE] = (struct leaf_cache){
-		.block = gva >> 21,
-		.root = sv->root,
-		.upper_gen = shadow_of(pv->pg)->upper_gen,
-		.sp = sp->id,
-	};
+	const struct shadow *sh = shadow_of(pv->pg);
+
+	if (unlikely(c->block != gva >> 21 || c->root != sv->root ||
+		     c->upper_gen != sh->upper_gen || c->freed_gen != sh->freed_gen))
+		return NULL;
+	if (unlikely(READ_ONCE(*c->at[0]) != c->gpte[0] || READ_ONCE(*c->at[1]) != c->gpte[1] ||
+		     READ_ONCE(*c->at[2]) != c->gpte[2]))
+		return NULL;
+	return c;
+}
+
+static void remember_way(struct paging_vcpu *pv, struct leaf_cache *c, gva_t gva)
+{
+	const struct shadow *sh = shadow_of(pv->pg);
+
+	c->block = gva >> 21;
+	c->root = vcpu_of(pv)->root;
+	c->upper_gen = sh->upper_gen;
+	c->freed_gen = sh->freed_gen;
+}
+
+/* The guest's tables end before @gva: @w holds what was read, from the root down to @level. */
+static void remember_absence(struct paging_vcpu *pv, const struct walk *w, gva_t gva, int level)
+{
+	struct leaf_cache *c = leaf_slot(vcpu_of(pv), gva);
+	struct shadow *sh = shadow_of(pv->pg);
+	int l;
+
+	for (l = 2; l <= PT_ROOT_LEVEL; l++) {
+		if (l > level) {
+			c->at[l - 2] = table_of(sh, w->table[l]) + pt_index(gva, l);
+			c->gpte[l - 2] = w->gpte[l];
+		} else { /* not on the way */
+			c->at[l - 2] = &says_unwritten;
+			c->gpte[l - 2] = says_unwritten;
+		}
+	}
+	c->absent = table_of(sh, w->table[level]) + pt_index(gva, level);
+	c->sp = NULL;
+	remember_way(pv, c, gva);
 }
 
 /* Map what @w found, from the root down; true if a live entry changed its meaning. */
-static bool map(struct paging_vcpu *pv, const struct walk *w, struct shadow_page *leaf, gva_t gva,
-		struct gmem_slot *slot, u64 host, bool through_window, bool *wrote)
+static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct gmem_slot *slot,
+		u64 host, bool through_window, bool *wrote)
 {
 	struct shadow *sh = shadow_of(pv->pg);
-	struct shadow_page *sp = leaf ? leaf : sp_at(sh, vcpu_of(pv)->root);
+	struct shadow_page *sp = sp_at(sh, vcpu_of(pv)->root);
+	struct leaf_cache *c = leaf_slot(vcpu_of(pv), gva);
 	hpa_t hpa = host & GMEM_HPA;
 	gfn_t gfn = w->gfn;
 	bool changed = false;
@@ -995,6 +1245,7 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, struct shadow_page
 	int level;
 
 	sp_touch(sp);
+	c->block = ~0ULL;
 	for (level = sp->role.level;; level--) {
 		struct shadow_page *child;
 
@@ -1006,6 +1257,11 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, struct shadow_page
 			break;
 		child = sp_get(sh, child_gfn(sp, i, gpte), child_role(sp->role, gpte));
 		changed |= upper_set(sh, sp, i, child, gpte);
+		/* A piece of a 1 GiB page has no guest entry of its own: such ways are not kept. */
+		if (sp->table) {
+			c->at[level - 2] = sp->table + i;
+			c->gpte[level - 2] = gpte;
+		}
 		sp = child;
 	}
 	gfn &= ~(pt_level_pages(level) - 1);
@@ -1024,17 +1280,37 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, struct shadow_page
 			spte |= PTE_NX;
 		}
 	}
-	changed |= leaf_set(sh, sp, i, spte, gpte, slot, gfn);
-	if (!leaf && w->level == 1)
-		remember_leaf(pv, gva, sp);
-	if (sh->policy->fill && level == 1 && !sp->role.direct)
+	changed |= leaf_set(sh, sp, i, spte, gpte, gmem_info(slot, gfn, level), gfn);
+	if (level == 1 && w->level <= 2) {
+		c->access = w->level == 1 ? sp->role.access : w->access;
+		c->sp = sp;
+		c->absent = NULL;
+		remember_way(pv, c, gva);
+	}
+	if (sh->policy->fill && level == 1 && sp->table && !sp->filled)
 		fill_around(sh, sp);
 	*wrote = before != sh->pg->count->v[CNT_sptes_written];
 	return changed;
 }
 
-enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
-			  struct paging_result *res)
+/*
+ * Only CR0.WP=0 lets it write to a user page: no entry can say "supervisor only", so each store is
+ * carried out for it.
+ */
+static inline bool is_odd_write(unsigned int access)
+{
+	return (access & (ACC_U | ACC_W)) == ACC_U;
+}
+
+static enum verdict to_emulate(const struct paging_fault *f, gfn_t gfn, struct paging_result *res)
+{
+	res->gpa = gfn << 12 | (f->gva & ~PAGE_MASK);
+	return VERDICT_EMULATE;
+}
+
+/* The general case: walk the guest's tables and map what is found, from the root down. */
+static noinline enum verdict fault_far(struct paging_vcpu *pv, const struct paging_fault *f,
+				       struct paging_result *res)
 {
 	struct walk_for want = {
 		.gva = f->gva,
@@ -1045,20 +1321,18 @@ enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 	};
 	struct shadow *sh = shadow_of(pv->pg);
 	bool write = f->code & PF_W, through, wrote;
-	struct shadow_page *leaf;
 	struct gmem_slot *slot;
 	enum verdict v;
 	struct walk w;
 	u64 host;
 
-	/* The root lost its memory while the caller slept: fault again with a new one. */
-	if (unlikely(!pv->ready))
-		return VERDICT_RETRY;
 	v = reserve(sh, MAKE_MAX);
 	if (v != VERDICT_RETRY)
 		return v;
 	bound_open(sh);
 	v = walk_guest(pv, &want, &w, res);
+	if (v == VERDICT_REFLECT && !(res->code & PF_P) && w.level > 1)
+		remember_absence(pv, &w, f->gva, w.level);
 	if (v != VERDICT_RETRY)
 		return v;
 	v = gmem_host(pv->pg->mem, w.gfn, &host, res);
@@ -1071,26 +1345,22 @@ enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 	through = write && pv->window && in_window(vcpu_of(pv), w.gfn);
 	if (write && !through) {
 		struct gfn_info *info = gmem_info(slot, w.gfn, 1);
-		/* Only CR0.WP=0 lets it write here: no entry can say "supervisor only". */
-		bool odd = (w.access & (ACC_U | ACC_W)) == ACC_U;
 
-		if (odd || (is_guarded(sh, slot, w.gfn, 1) && !let_write(sh, info))) {
-			res->gpa = w.gfn << 12 | (f->gva & ~PAGE_MASK);
-			return VERDICT_EMULATE;
-		}
+		if (is_odd_write(w.access) ||
+		    (is_guarded(sh, slot, w.gfn, 1) && !let_write(sh, info, w.gfn)))
+			return to_emulate(f, w.gfn, res);
 	}
 	/*
 	 * A new way to open tables: what the shadow has of them may be older than the way, and no
 	 * CPU could know it. A guest need not flush to add a way.
 	 */
-	leaf = known_leaf(pv, &w, f->gva);
-	if (!leaf && sh->nr_open && links_old(pv, &w, f->gva)) {
-		bool flush = sync_open(sh, 1, false);
+	if (nr_open(sh) && links_old(pv, &w, f->gva)) {
+		bool flush = sync_set(sh, &sh->open[1]);
 
-		if (sync_open(sh, 0, false) || flush)
-			pv->flush |= FLUSH_CONTEXT;
+		if (sync_set(sh, &sh->open[0]) || flush)
+			owe_context(pv);
 	}
-	if (map(pv, &w, leaf, f->gva, slot, host, through, &wrote))
+	if (map(pv, &w, f->gva, slot, host, through, &wrote))
 		flush_addr(pv, f->gva);
 	if (!wrote) {
 		/* Hardware has something older cached, and would fault on it for ever. */
@@ -1098,6 +1368,119 @@ enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 		flush_addr(pv, f->gva);
 	}
 	return VERDICT_RETRY;
+}
+
+/*
+ * Most faults end in a leaf table where others ended before. Then its entry is all that has to be
+ * read: the way there is as it was, its accessed flags are set, and nothing has to be made.
+ * VERDICT_REFILL here means that this is not such a fault.
+ */
+static enum verdict fault_near(struct paging_vcpu *pv, const struct paging_fault *f,
+			       struct leaf_cache *c, struct paging_result *res)
+{
+	struct walk_for want = { .code = f->code & (PF_W | PF_U | PF_I), .cpl = f->cpl, .ac = f->ac };
+	unsigned int i = pt_index(f->gva, 1), access = c->access;
+	struct shadow *sh = shadow_of(pv->pg);
+	struct shadow_page *sp = c->sp;
+	struct gfn_info *info;
+	struct gmem_slot *slot;
+	u64 gpte, host, spte;
+	bool guarded;
+	gfn_t gfn;
+
+	if (sp->table) {
+		u64 bits = f->code & PF_W ? PTE_A | PTE_D : PTE_A;
+		u64 *entry = (u64 *)&sp->table[i];
+
+		gpte = READ_ONCE(*entry);
+		if (!(gpte & PTE_P))
+			return walk_fault(pv, &want, 0, res);
+		if (unlikely(gpte & pte_reserved_always(&sh->pg->cfg, pv->efer)))
+			return walk_fault(pv, &want, PF_P | PF_RSVD, res);
+		access &= pte_access(gpte);
+		if (unlikely(!access_allowed(pv, &want, access)))
+			return walk_fault(pv, &want, PF_P, res);
+		if ((gpte & bits) != bits) {
+			if (cmpxchg64(entry, gpte, gpte | bits) != gpte)
+				return VERDICT_REFILL;
+			gpte |= bits;
+		}
+		gfn = (gpte & PTE_FRAME) >> 12;
+	} else {
+		gpte = c->gpte[0];
+		if (unlikely(!access_allowed(pv, &want, access)))
+			return walk_fault(pv, &want, PF_P, res);
+		if ((f->code & PF_W) && !(gpte & PTE_D))
+			return VERDICT_REFILL;
+		gfn = pte_gfn(gpte, 2) + i;
+	}
+	slot = gmem_slot(sh->pg->mem, gfn);
+	if (unlikely(!slot))
+		return VERDICT_REFILL;
+	host = slot->host[gfn - slot->base];
+	if (unlikely(!host))
+		return VERDICT_REFILL;
+	info = &slot->info[0][gfn - slot->base];
+	guarded = unlikely(info->tables) && !is_open(sh, info);
+	if (f->code & PF_W) {
+		if (unlikely(is_odd_write(access)))
+			return to_emulate(f, gfn, res);
+		if (guarded) {
+			bound_open(sh);
+			if (!let_write(sh, info, gfn))
+				return to_emulate(f, gfn, res);
+			if (c->upper_gen != sh->upper_gen) /* the way was a table of its own */
+				return VERDICT_REFILL;
+			guarded = false;
+		}
+	}
+	sp_touch(sp);
+	spte = leaf_spte(sp, gpte, access, host & GMEM_HPA, guarded);
+	if (is_live(sp, i)) {
+		u64 before = sh->pg->count->v[CNT_sptes_written];
+
+		leaf_set(sh, sp, i, spte, gpte, info, gfn);
+		/* Hardware may have the old one, or something older yet. */
+		flush_addr(pv, f->gva);
+		if (before == sh->pg->count->v[CNT_sptes_written])
+			count(sh->pg->count, spurious_faults);
+	} else {
+		leaf_set(sh, sp, i, spte, gpte, info, gfn);
+	}
+	if (unlikely(sh->policy->fill && !sp->filled) && sp->table)
+		fill_around(sh, sp);
+	return VERDICT_RETRY;
+}
+
+/* The same where the guest had no table: has it still none? */
+static enum verdict fault_absent(struct paging_vcpu *pv, const struct paging_fault *f,
+				 const struct leaf_cache *c, struct paging_result *res)
+{
+	struct walk_for want = { .code = f->code & (PF_W | PF_U | PF_I) };
+
+	if (READ_ONCE(*c->absent) & PTE_P)
+		return VERDICT_REFILL;
+	return walk_fault(pv, &want, 0, res);
+}
+
+enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
+			  struct paging_result *res)
+{
+	/* The root lost its memory while the caller slept: fault again with a new one. */
+	if (unlikely(pv->unready))
+		return VERDICT_RETRY;
+	if (likely(!pv->window)) {
+		struct leaf_cache *c = known_way(pv, f->gva);
+
+		if (likely(c)) {
+			enum verdict v = c->absent ? fault_absent(pv, f, c, res) :
+						     fault_near(pv, f, c, res);
+
+			if (likely(v != VERDICT_REFILL))
+				return v;
+		}
+	}
+	return fault_far(pv, f, res);
 }
 
 /* ---- 5. roots, modes, flushes ---- */
@@ -1109,22 +1492,40 @@ static void drop_root(struct paging_vcpu *pv)
 	if (sv->root)
 		sp_at(shadow_of(pv->pg), sv->root)->in_use--;
 	sv->root = 0;
-	pv->ready = false;
+	pv->unready = true;
+}
+
+static inline void use_root(struct paging_vcpu *pv, struct shadow_page *sp, gfn_t gfn, u64 pcid)
+{
+	struct shadow_vcpu *sv = vcpu_of(pv);
+
+	if (sv->root != sp->id) {
+		sp->in_use++;
+		drop_root(pv);
+		sv->root = sp->id;
+	}
+	sv->pcid_root[pcid] = gfn;
+	pv->hw_cr3 = sp->hpa | pcid;
+	pv->unready = false;
 }
 
 /* Take the shadow of the table that @cr3 names as root. */
-static enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_result *res)
+static noinline enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_result *res)
 {
 	union shadow_role role = { .level = PT_ROOT_LEVEL,
 				   .access = ACC_ALL,
 				   .wp = !!(pv->cr0 & PG_CR0_WP),
 				   .nxe = !!(pv->efer & PG_EFER_NXE) };
+	struct shadow_vcpu *sv = vcpu_of(pv);
 	struct shadow *sh = shadow_of(pv->pg);
 	gfn_t gfn = (cr3 & PTE_FRAME) >> 12;
-	struct shadow_page *sp = sp_find(sh, gfn, role);
+	struct root_cache *c = &sv->roots[gfn % ROOT_CACHE];
+	u64 pcid = pv->cr4 & PG_CR4_PCIDE ? cr3 & 0xfff : 0;
+	struct shadow_page *sp;
 	enum verdict v;
 	u64 host;
 
+	sp = sp_find(sh, gfn, role);
 	if (sp) {
 		count(sh->pg->count, roots_reused);
 		sp_touch(sp);
@@ -1132,6 +1533,7 @@ static enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_res
 		v = reserve(sh, 1);
 		if (v != VERDICT_RETRY)
 			return v;
+		bound_open(sh);
 		v = gmem_host(pv->pg->mem, gfn, &host, res);
 		if (v == VERDICT_MMIO) {
 			res->why = "CR3 points outside guest memory";
@@ -1142,12 +1544,9 @@ static enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct paging_res
 		sp = sp_get(sh, gfn, role);
 		count(sh->pg->count, roots_built);
 	}
-	sp->in_use++;
-	drop_root(pv);
-	vcpu_of(pv)->root = sp->id;
-	vcpu_of(pv)->pcid_root[pv->cr4 & PG_CR4_PCIDE ? cr3 & 0xfff : 0] = gfn;
-	pv->hw_cr3 = virt_to_phys(sp->spt) | (pv->cr4 & PG_CR4_PCIDE ? cr3 & 0xfff : 0);
-	pv->ready = true;
+	*c = (struct root_cache){ .gfn = gfn, .freed_gen = sh->freed_gen, .role = role.word, .sp = sp };
+	sv->root_role = role.word;
+	use_root(pv, sp, gfn, pcid);
 	return VERDICT_RETRY;
 }
 
@@ -1158,39 +1557,67 @@ enum verdict shadow_prepare(struct paging_vcpu *pv, struct paging_result *res)
 
 enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res)
 {
-	bool keep = (pv->cr4 & PG_CR4_PCIDE) && (value & PG_CR3_NOFLUSH);
+	struct shadow_vcpu *sv = vcpu_of(pv);
+	struct shadow *sh = shadow_of(pv->pg);
+	gfn_t gfn = (value & PTE_FRAME) >> 12;
+	struct root_cache *c = &sv->roots[gfn % ROOT_CACHE];
+	bool keep = false;
+	u64 pcid = 0;
 	enum verdict v;
 
-	value &= ~PG_CR3_NOFLUSH;
-	/*
-	 * One PCID for two roots: a later INVLPG has to drop what both left behind, pieces of large
-	 * pages and upper entries, and INVVPID for one address would not. Flush here instead.
-	 */
-	if (vcpu_of(pv)->pcid_root[value & 0xfff] != (value & PTE_FRAME) >> 12)
-		keep = false;
+	if (pv->cr4 & PG_CR4_PCIDE) {
+		pcid = value & 0xfff;
+		/*
+		 * One PCID for two roots: a later INVLPG has to drop what both left behind, pieces of
+		 * large pages and upper entries, and INVVPID for one address would not. Flush here
+		 * instead.
+		 */
+		keep = (value & PG_CR3_NOFLUSH) && sv->pcid_root[pcid] == gfn;
+		value &= ~PG_CR3_NOFLUSH;
+	}
 	/*
 	 * Also where the guest keeps its TLB: another PCID may never have cached what the shadow
 	 * still has. Where nothing changed this finds nothing and flushes nothing.
 	 */
-	if (sync_all(shadow_of(pv->pg), true))
-		pv->flush |= FLUSH_CONTEXT;
-	v = take_root(pv, value, res);
-	if (v != VERDICT_RETRY)
-		return v;
+	if (sync_all(sh))
+		owe_context(pv);
+	if (likely(c->gfn == gfn && c->sp && c->freed_gen == sh->freed_gen &&
+		   c->role == sv->root_role && !pv->unready)) {
+		count(sh->pg->count, roots_reused);
+		sp_touch(c->sp);
+		use_root(pv, c->sp, gfn, pcid);
+	} else {
+		v = take_root(pv, value, res);
+		if (v != VERDICT_RETRY)
+			return v;
+	}
 	pv->cr3 = value;
 	if (!keep)
-		pv->flush |= FLUSH_CONTEXT;
-	if (pv->share_gpa)
+		owe_context(pv);
+	if (unlikely(pv->share_gpa))
 		shadow_roots_note(pv);
 	return VERDICT_RETRY;
 }
 
 void shadow_set_mode(struct paging_vcpu *pv)
 {
-	sync_all(shadow_of(pv->pg), true);
+	sync_all(shadow_of(pv->pg));
 	shadow_roots_withdraw(pv);
 	drop_root(pv);
-	pv->flush |= FLUSH_CONTEXT;
+	owe_context(pv);
+}
+
+/* All ways that hardware can take for @gva before the next exit. */
+static noinline void sync_ways(struct shadow *sh, struct shadow_vcpu *sv, gva_t gva)
+{
+	int i;
+
+	if (sv->root)
+		sync_path(sh, sp_at(sh, sv->root), gva);
+	/* Roots that the guest may load without an exit: no other sync comes in between. */
+	for (i = 0; i < ROOT_TARGETS; i++)
+		if (sv->shared[i] && sv->shared[i] != sv->root)
+			sync_path(sh, sp_at(sh, sv->shared[i]), gva);
 }
 
 /*
@@ -1203,20 +1630,23 @@ void shadow_invlpg(struct paging_vcpu *pv, gva_t gva)
 {
 	struct shadow *sh = shadow_of(pv->pg);
 	struct shadow_vcpu *sv = vcpu_of(pv);
-	int i;
 
-	if (sh->nr_open) {
-		if (sync_open(sh, 1, false))
-			pv->flush |= FLUSH_CONTEXT;
-		if (sv->root)
-			sync_path(sh, sp_at(sh, sv->root), gva);
-		/* Roots that the guest may load without an exit: no other sync comes in between. */
-		for (i = 0; i < ROOT_TARGETS; i++)
-			if (sv->shared[i] && sv->shared[i] != sv->root)
-				sync_path(sh, sp_at(sh, sv->shared[i]), gva);
+	if (nr_open(sh)) {
+		struct leaf_cache *c;
+
+		if (unlikely(sync_set(sh, &sh->open[1])))
+			owe_context(pv);
+		c = known_way(pv, gva);
+		if (likely(c && c->sp && !pv->share_gpa)) {
+			if (c->sp->open)
+				sync_entry(sh, c->sp, pt_index(gva, 1),
+					   READ_ONCE(c->sp->table[pt_index(gva, 1)]));
+		} else {
+			sync_ways(sh, sv, gva);
+		}
 	}
 	if (sv->upper_seen != sh->upper_gen)
-		pv->flush |= FLUSH_CONTEXT;
+		owe_context(pv);
 	else
 		flush_addr(pv, gva);
 }
@@ -1228,21 +1658,52 @@ void shadow_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gv
 		shadow_invlpg(pv, gva);
 		return;
 	}
-	sync_all(shadow_of(pv->pg), true);
-	pv->flush |= FLUSH_CONTEXT;
+	sync_all(shadow_of(pv->pg));
+	owe_context(pv);
 }
 
 void shadow_enter(struct paging_vcpu *pv)
 {
-	if (pv->flush_gen != pv->pg->flush_gen) {
-		pv->flush_gen = pv->pg->flush_gen;
-		pv->flush |= FLUSH_CONTEXT;
-	}
-	if (pv->flush & FLUSH_CONTEXT)
-		vcpu_of(pv)->upper_seen = shadow_of(pv->pg)->upper_gen;
+	if (pv->flush_gen == pv->pg->flush_gen)
+		return;
+	pv->flush_gen = pv->pg->flush_gen;
+	owe_context(pv);
 }
 
 /* ---- 6. stores into tables ---- */
+
+/* What one table entry says of @rip: more is to be read (*@table), or the bytes are found. */
+static __always_inline const u8 *code_step(const u64 **table, gva_t rip, int level)
+{
+	u64 spte = (*table)[pt_index(rip, level)], in_page = (pt_level_pages(level) << 12) - 1;
+
+	*table = NULL;
+	if (unlikely(!(spte & PTE_P)))
+		return NULL;
+	if (spte_is_leaf(spte, level))
+		return (const u8 *)phys_to_virt(spte & PTE_FRAME & ~in_page) + (rip & in_page);
+	*table = phys_to_virt(spte & PTE_FRAME);
+	return NULL;
+}
+
+/* Follow the shadow as hardware did when it fetched the instruction a moment ago. */
+const u8 *shadow_code(struct paging_vcpu *pv, gva_t rip)
+{
+	const u64 *table;
+	const u8 *code;
+
+	if (unlikely(!vcpu_of(pv)->root))
+		return NULL;
+	table = phys_to_virt(pv->hw_cr3 & PTE_FRAME);
+	code_step(&table, rip, 4);
+	if (unlikely(!table))
+		return NULL;
+	code = code_step(&table, rip, 3);
+	if (!table)
+		return code;
+	code = code_step(&table, rip, 2);
+	return table ? code_step(&table, rip, 1) : code;
+}
 
 void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
 {
@@ -1250,15 +1711,20 @@ void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
 	gfn_t gfn = gpa >> 12;
 	struct gmem_slot *slot = gmem_slot(pv->pg->mem, gfn);
 	unsigned int first = (gpa & 0xfff) / 8, last = ((gpa & 0xfff) + len - 1) / 8, i;
-	const u64 *table;
 	u32 id;
 
-	if (!slot || !gmem_info(slot, gfn, 1)->tables)
+	if (unlikely(!slot))
 		return;
-	table = table_of(sh, gfn);
-	for_each_table(sh, gmem_info(slot, gfn, 1), id)
-		for (i = first; i <= last; i++)
-			sync_entry(sh, sp_at(sh, id), i, READ_ONCE(table[i]));
+	if (unlikely(slot->device) && !slot->info[0][gfn - slot->base].tables)
+		gmem_mark_written(slot, gfn);
+	for (id = slot->info[0][gfn - slot->base].tables; id;) {
+		struct shadow_page *sp = sp_at(sh, id);
+
+		sync_entry(sh, sp, first, READ_ONCE(sp->table[first]));
+		for (i = first + 1; unlikely(i <= last); i++)
+			sync_entry(sh, sp, i, READ_ONCE(sp->table[i]));
+		id = sp->next_table;
+	}
 }
 
 /*
@@ -1278,7 +1744,7 @@ void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)
 	sv->window[sv->nr_windows++] = gfn;
 	pv->window = true;
 	pv->share_on = false; /* until it closes, each MOV to CR3 must be seen */
-	pv->share_gen++;
+	pv->rearm = true;
 	pv->window_rip = rip;
 	pv->step = pv->pg->cfg.mtf;
 	count(pv->pg->count, stepped_stores);
@@ -1300,7 +1766,7 @@ static void close_window(struct shadow *sh, gfn_t gfn)
 	}
 	sh->pg->flush_gen++;
 	if (info->tables)
-		sync_table(sh, info, table_of(sh, gfn));
+		sync_table(sh, info);
 }
 
 void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault)
@@ -1313,7 +1779,7 @@ void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault)
 		close_window(shadow_of(pv->pg), sv->window[--sv->nr_windows]);
 	pv->window = false;
 	pv->share_on = pv->share_gpa;
-	pv->share_gen++;
+	pv->rearm = true;
 	pv->step = false;
 }
 
@@ -1350,6 +1816,30 @@ void shadow_unmap(struct paging *pg, gfn_t base, u64 npages)
 		}
 	}
 	pg->flush_gen++;
+	sh->freed_gen++; /* tables that are not shadowed may be on a known way too */
+}
+
+/* The flags of a frame that is a guest table too belong to sync_open(). */
+bool shadow_take_dirty(struct paging *pg, gfn_t gfn)
+{
+	struct gmem_slot *slot = gmem_slot(pg->mem, gfn);
+	struct shadow *sh = shadow_of(pg);
+	bool written = false;
+	u32 id;
+
+	if (gmem_info(slot, gfn, 1)->tables)
+		return true;
+	for (id = gmem_info(slot, gfn, 1)->rmap; id; id = entry_link(sh, id)->next) {
+		u64 *spte = entry_spte(sh, id);
+
+		if (!(*spte & PTE_D))
+			continue;
+		spte_write(sh, spte, *spte & ~PTE_D);
+		written = true;
+	}
+	if (written)
+		pg->flush_gen++;
+	return written;
 }
 
 unsigned int shadow_reclaim(struct paging *pg, unsigned int pages)
@@ -1371,14 +1861,20 @@ static size_t shadow_chunks(u32 budget)
 
 int shadow_vm_init(struct paging *pg, const struct shadow_policy *policy)
 {
-	u32 budget = pg->cfg.shadow_budget;
+	u32 budget = pg->cfg.shadow_budget, bits;
 	struct shadow *sh;
 
 	if (budget < SHADOW_BUDGET_MIN || budget > SHADOW_BUDGET_MAX)
 		return -EINVAL;
-	sh = shim_zalloc(sizeof(*sh) + shadow_chunks(budget) * sizeof(sh->chunk[0]));
+	/* As many buckets as there may be shadow pages: chains stay short however many there are. */
+	for (bits = 4; 1u << bits < budget; bits++)
+		;
+	sh = shim_zalloc(sizeof(*sh) + shadow_chunks(budget) * sizeof(sh->chunk[0]) +
+			 (sizeof(sh->hash[0]) << bits));
 	if (!sh)
 		return -ENOMEM;
+	sh->hash_bits = bits;
+	sh->hash = (u32 *)&sh->chunk[shadow_chunks(budget)];
 	sh->pg = pg;
 	sh->policy = policy;
 	sh->budget = budget;
@@ -1412,16 +1908,19 @@ int shadow_vcpu_init(struct paging_vcpu *pv)
 {
 	struct shadow *sh = shadow_of(pv->pg);
 	struct shadow_vcpu *sv = shim_zalloc(sizeof(*sv));
+	unsigned int i;
 
 	if (!sv)
 		return -ENOMEM;
+	for (i = 0; i < LEAF_CACHE; i++)
+		sv->leaf[i].block = ~0ULL;
 	sv->pv = pv;
 	sv->next = sh->vcpus;
 	sh->vcpus = sv;
 	pv->state = sv;
 	pv->eptp = 0;
-	pv->ready = false;
-	pv->flush |= FLUSH_CONTEXT;
+	pv->unready = true;
+	owe_context(pv);
 	return 0;
 }
 
@@ -1444,7 +1943,7 @@ void shadow_vcpu_free(struct paging_vcpu *pv)
 static const char *audit_entry(struct shadow *sh, struct shadow_page *sp, unsigned int i)
 {
 	struct spte_link *link = link_at(sp, i);
-	u64 spte = sp->spt[i], gpte = link->gpte, now = gpte, want;
+	u64 spte = sp->spt[i], gpte = sp->gpte[i], now = gpte, want;
 	int level = sp->role.level;
 	u32 id = entry_id(sp, i), head;
 	struct gmem_slot *slot;
@@ -1454,7 +1953,7 @@ static const char *audit_entry(struct shadow *sh, struct shadow_page *sp, unsign
 		u64 ignored = pte_is_leaf(gpte, level) ? GPTE_IGNORED : GPTE_IGNORED_UPPER;
 
 		if (!sp->open) /* an open table may be ahead until the next sync point */
-			now = table_of(sh, sp->gfn)[i];
+			now = sp->table[i];
 		if ((now ^ gpte) & ~(ignored | PTE_D))
 			return "the guest entry has changed";
 		if (!(now & PTE_P) || !(now & PTE_A))

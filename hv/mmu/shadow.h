@@ -6,12 +6,12 @@
  * large guest page that has to be mapped by smaller pieces). It is found by what it was made from:
  * frame, level, inherited rights and the mode bits that change what an entry means (struct role).
  *
- * Every live entry remembers the guest entry it was made from (spte_link.gpte), so "is it still
+ * Every live entry remembers the guest entry it was made from (shadow_page.gpte), so "is it still
  * right?" is one comparison, and every live entry is on one list: leaf entries on the list of the
  * frame they map (gfn_info.rmap), upper entries on the list of the shadow page they point to
  * (shadow_page.parents). Lists are made of 32-bit entry numbers, so they need no allocation and
  * insert and remove in constant time. A shadow page therefore takes three pages of memory: one
- * that hardware walks, two of links.
+ * that hardware walks, one of guest entries, one of links.
  */
 #ifndef PENUMBRA_SHADOW_H
 #define PENUMBRA_SHADOW_H
@@ -23,8 +23,8 @@
 #define SHADOW_BUDGET_MIN  16u
 #define SHADOW_BUDGET_MAX  (1u << 20)
 #define SHADOW_CHUNK	   16u /* struct shadow_page in a page of memory */
-#define SHADOW_HASH	   1024u
-#define SHADOW_OPEN_MAX	   64u /* open shadow pages; then the oldest closes */
+#define SHADOW_OPEN_MAX	   64u /* open guest tables; then the oldest closes */
+#define SHADOW_OPEN_SLOTS  (SHADOW_OPEN_MAX + 8u) /* one operation opens a few before that */
 #define SHADOW_WINDOWS	   4u  /* frames one undecoded instruction may write to */
 
 /* With frame, what a shadow page was made from. */
@@ -41,32 +41,51 @@ union shadow_role {
 
 /* Beside each entry of a shadow table. */
 struct spte_link {
-	u64 gpte;	/* the guest entry this one was made from */
 	u32 next, prev; /* entry numbers in the list this entry is on; 0 ends it */
 };
 
 struct shadow_page {
 	u32 id;			   /* its number, from 1 */
-	u64 *spt;		   /* what hardware walks */
-	struct spte_link *link[2]; /* of entries 0-255 and 256-511 */
-	u64 live[8];		   /* bit per present entry */
-	gfn_t gfn;		   /* the guest table's frame; direct: first frame mapped */
+	u64 *spt;		/* what hardware walks */
+	hpa_t hpa;		/* of it */
+	u64 *gpte;		/* the guest entries, as of the last look at each */
+	struct spte_link *link; /* of entries that are live */
+	const u64 *table;	/* the guest table in host memory; direct: NULL */
+	u64 live[8];		/* bit per live entry */
+	gfn_t gfn;		/* the guest table's frame; direct: first frame mapped */
 	union shadow_role role;
 	u32 parents; /* entries that point here */
 	u32 in_use;  /* vCPUs whose root this is */
 	u32 writes;  /* trapped stores since it was last seen in use */
 	u32 trapped; /* trapped stores since the sync point sync_seen */
 	u32 sync_seen;
-	u32 opened;  /* shadow.openings when it opened */
-	u32 quiet;   /* sync points in a row that found an open table unchanged */
-	bool recent; /* used since reclaim last looked */
-	bool open;   /* the guest may write to the table unseen */
-	bool marked; /* written to, through an entry that is gone */
-	bool filled; /* entries around a hidden fault were looked at since it changed */
-	u32 open_prev, open_next; /* in shadow.open[] */
-	u32 next_table;		  /* next shadow page of the same guest frame */
+	u16 open;	/* the guest may write to the table unseen: open_table number, 0: not */
+	bool recent;	/* used since reclaim last looked */
+	bool filled;	/* entries around a hidden fault were looked at */
+	bool snapshot;	/* gpte[] also has entries that are not live */
+	u32 next_table; /* next shadow page of the same guest frame */
 	u32 next_hash;
 	u32 older, newer; /* order of last use */
+} __attribute__((aligned(256))); /* entry_link() and its like find one by shifts */
+
+/* A guest table that the guest may write to unseen. */
+struct open_table {
+	struct gfn_info *info; /* of its frame */
+	gfn_t gfn;
+	u32 opened;  /* shadow.openings when it opened */
+	u32 changed; /* the last sync point at which it was found changed */
+	bool marked; /* written to, through an entry that is gone */
+};
+
+/*
+ * All of them of one kind. watch[] points at the one entry through which the guest can write to the
+ * table: its dirty flag says whether it did. Where there is no such entry, or more than one, it
+ * points at a constant that says no, or "look closer".
+ */
+struct open_set {
+	u32 nr;
+	const u64 *watch[SHADOW_OPEN_SLOTS];
+	struct open_table table[SHADOW_OPEN_SLOTS];
 };
 
 /*
@@ -74,12 +93,13 @@ struct shadow_page {
  * hybrid shadowing apart.
  */
 struct shadow_policy {
+	bool strict;	/* tables never open: opens and quiet are never asked */
 	bool born_open; /* a new table starts open */
 	bool fill;	/* a hidden fault fills the leaf table around it */
 	/* A store was trapped, the @trapped-th since the last sync point: open the table? */
 	bool (*opens)(const struct paging_config *cfg, u32 trapped);
-	/* An open table was unchanged at @quiet sync points in a row: close it? */
-	bool (*closes)(const struct paging_config *cfg, u32 quiet);
+	/* How many sync points in a row must find an open table unchanged until it closes? */
+	u32 (*quiet)(const struct paging_config *cfg);
 };
 
 struct shadow {
@@ -91,13 +111,15 @@ struct shadow {
 	u32 oldest, newest; /* shadow pages by last use */
 	u32 orphans;	    /* pages below the root that nothing points to */
 	u32 upper_gen;	    /* grows when an upper entry loses its meaning */
+	u32 freed_gen;	    /* grows when a shadow page is freed or memory goes away */
 	u32 sync_points;    /* full synchronisations so far */
-	u32 open[2];	    /* open shadow pages: [0] of leaf tables, [1] of upper ones */
-	u32 open_oldest[2];
-	u32 openings; /* tables opened so far */
-	u32 nr_open;
+	u32 close_check;    /* at this one, some open table may have been quiet for long enough */
+	u32 quiet_limit;    /* policy.quiet() when that was worked out */
+	u32 openings;	    /* tables opened so far */
+	struct open_set open[2]; /* [0] of tables that are leaf tables only, [1] of the others */
 	struct shadow_vcpu *vcpus;
-	u32 hash[SHADOW_HASH];
+	u32 hash_bits;
+	u32 *hash;		     /* 2^hash_bits buckets, behind chunk[] */
 	u32 made;		     /* numbers 1 to made have a struct shadow_page */
 	struct shadow_page *chunk[]; /* of SHADOW_CHUNK each, made as needed */
 };
@@ -111,28 +133,45 @@ static inline struct shadow_page *sp_at(struct shadow *sh, u32 id)
 }
 
 /*
- * Where the last hidden faults ended: the way from @root to the leaf table of a 2 MiB block is as it
- * was while no upper entry has changed.
+ * Where the last faults ended: the way from @root to the leaf shadow page of a 2 MiB block, or to the
+ * guest entry that says there is none. It holds while no upper shadow entry loses its meaning, no
+ * shadow page is freed, no memory goes away and the guest's own entries read as they did.
  */
 #define LEAF_CACHE 16u
 
 struct leaf_cache {
-	u64 block; /* gva >> 21 */
+	u64 block; /* gva >> 21; ~0: nothing is cached */
 	u32 root;
-	u32 upper_gen;
-	u32 sp; /* number of the leaf shadow page, 0: none */
+	u32 upper_gen, freed_gen;
+	struct shadow_page *sp;
+	const u64 *absent; /* not NULL: the guest entry that was not present; sp is NULL */
+	const u64 *at[3];	/* the guest entries of levels 2, 3 and 4, and what they said */
+	u64 gpte[3];
+	unsigned int access; /* ACC_* that they grant together */
+} __attribute__((aligned(128)));
+
+/* What the last MOVs to CR3 found. It holds while no shadow page is freed. */
+#define ROOT_CACHE 16u
+
+struct root_cache {
+	gfn_t gfn; /* of the guest's root */
+	u32 freed_gen;
+	u32 role;
+	struct shadow_page *sp;
 };
 
 struct shadow_vcpu {
 	struct paging_vcpu *pv;
 	struct shadow_vcpu *next; /* of this VM */
 	u32 root;		  /* number of the root shadow page, 0: none */
+	u32 root_role;		  /* its role */
 	u32 shared[ROOT_TARGETS]; /* roots behind paging_vcpu.share, each counted in in_use */
-	struct leaf_cache leaf[LEAF_CACHE];
+	struct root_cache roots[ROOT_CACHE];
 	u32 upper_seen; /* shadow.upper_gen as of the last full flush */
 	u32 nr_windows;
 	gfn_t window[SHADOW_WINDOWS];
 	gfn_t pcid_root[4096]; /* the guest root that each PCID was last used with */
+	struct leaf_cache leaf[LEAF_CACHE];
 };
 
 /**
@@ -155,10 +194,12 @@ enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_re
 void shadow_set_mode(struct paging_vcpu *pv);
 void shadow_invlpg(struct paging_vcpu *pv, gva_t gva);
 void shadow_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva);
+const u8 *shadow_code(struct paging_vcpu *pv, gva_t rip);
 void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len);
 void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
 void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault);
 void shadow_unmap(struct paging *pg, gfn_t base, u64 npages);
+bool shadow_take_dirty(struct paging *pg, gfn_t gfn);
 void shadow_enter(struct paging_vcpu *pv);
 unsigned int shadow_reclaim(struct paging *pg, unsigned int pages);
 int shadow_share_roots(struct paging_vcpu *pv, gpa_t gpa);
@@ -175,8 +216,10 @@ void shadow_roots_withdraw(struct paging_vcpu *pv);
 	.vm_free = shadow_vm_free, .vcpu_init = shadow_vcpu_init, .vcpu_free = shadow_vcpu_free, \
 	.prepare = shadow_prepare, .fault = shadow_fault, .load_cr3 = shadow_load_cr3,           \
 	.set_mode = shadow_set_mode, .invlpg = shadow_invlpg, .invpcid = shadow_invpcid,         \
+	.code = shadow_code,                                                                     \
 	.pt_write = shadow_pt_write, .open_window = shadow_open_window, .leave = shadow_leave,   \
-	.unmap = shadow_unmap, .enter = shadow_enter, .reclaim = shadow_reclaim,                 \
-	.share_roots = shadow_share_roots, .adopt_root = shadow_adopt_root, .audit = shadow_audit
+	.unmap = shadow_unmap, .take_dirty = shadow_take_dirty, .enter = shadow_enter,           \
+	.reclaim = shadow_reclaim, .share_roots = shadow_share_roots,                            \
+	.adopt_root = shadow_adopt_root, .audit = shadow_audit
 
 #endif

@@ -12,15 +12,15 @@ static bool hybrid_opens(const struct paging_config *cfg, u32 trapped)
 	return trapped > READ_ONCE(cfg->hybrid_threshold);
 }
 
-static bool hybrid_closes(const struct paging_config *cfg, u32 quiet)
+static u32 hybrid_quiet(const struct paging_config *cfg)
 {
-	return quiet >= READ_ONCE(cfg->hybrid_quiet);
+	return READ_ONCE(cfg->hybrid_quiet);
 }
 
 static const struct shadow_policy hybrid = {
 	.fill = true,
 	.opens = hybrid_opens,
-	.closes = hybrid_closes,
+	.quiet = hybrid_quiet,
 };
 
 static int hybrid_vm_init(struct paging *pg)

@@ -52,7 +52,7 @@ static void publish(struct paging_vcpu *pv, const struct shared_roots *was)
 	enum verdict v;
 	u64 host;
 
-	pv->share_gen++;
+	pv->rearm = true;
 	v = gmem_host(pv->pg->mem, pv->share_gpa >> 12, &host, &res);
 	if (v == VERDICT_RETRY) {
 		pv->share_on = true;

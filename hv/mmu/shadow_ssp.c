@@ -18,17 +18,17 @@ static bool ssp_opens(const struct paging_config *cfg, u32 trapped)
 	return true;
 }
 
-static bool ssp_closes(const struct paging_config *cfg, u32 quiet)
+static u32 ssp_quiet(const struct paging_config *cfg)
 {
 	(void)cfg;
-	return quiet >= SSP_QUIET;
+	return SSP_QUIET;
 }
 
 static const struct shadow_policy ssp = {
 	.born_open = true,
 	.fill = true,
 	.opens = ssp_opens,
-	.closes = ssp_closes,
+	.quiet = ssp_quiet,
 };
 
 static int ssp_vm_init(struct paging *pg)

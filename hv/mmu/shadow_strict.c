@@ -6,16 +6,24 @@
 #include "modes.h"
 #include "shadow.h"
 
-static bool never(const struct paging_config *cfg, u32 n)
+static bool strict_opens(const struct paging_config *cfg, u32 trapped)
 {
 	(void)cfg;
-	(void)n;
+	(void)trapped;
 	return false;
 }
 
+/* Nothing is ever open. */
+static u32 strict_quiet(const struct paging_config *cfg)
+{
+	(void)cfg;
+	return 1;
+}
+
 static const struct shadow_policy strict = {
-	.opens = never,
-	.closes = never,
+	.strict = true,
+	.opens = strict_opens,
+	.quiet = strict_quiet,
 };
 
 static int strict_vm_init(struct paging *pg)

@@ -61,35 +61,6 @@ static bool entry_set(u64 *entry, u64 *seen, u64 bits)
 	return true;
 }
 
-/* Rights, SDM vol. 3, 4.6. */
-static bool access_allowed(const struct paging_vcpu *pv, const struct walk_for *f,
-			   unsigned int access)
-{
-	if (f->code & PF_U) {
-		if (!(access & ACC_U))
-			return false;
-		if ((f->code & PF_W) && !(access & ACC_W))
-			return false;
-		return !(f->code & PF_I) || (access & ACC_X);
-	}
-	if (f->code & PF_I)
-		return (access & ACC_X) && !((access & ACC_U) && (pv->cr4 & PG_CR4_SMEP));
-	/* An access that the CPU makes by itself while CPL is 3 ignores AC. */
-	if ((access & ACC_U) && (pv->cr4 & PG_CR4_SMAP) && !(f->ac && f->cpl != 3))
-		return false;
-	return !(f->code & PF_W) || (access & ACC_W) || !(pv->cr0 & PG_CR0_WP);
-}
-
-static enum verdict walk_fault(const struct paging_vcpu *pv, const struct walk_for *f, u32 why,
-			       struct paging_result *res)
-{
-	res->code = (f->code & (PF_W | PF_U)) | why;
-	/* The I/D flag exists only where fetches can be refused: SDM vol. 3, 4.7. */
-	if ((f->code & PF_I) && ((pv->cr4 & PG_CR4_SMEP) || (pv->efer & PG_EFER_NXE)))
-		res->code |= PF_I;
-	return VERDICT_REFLECT;
-}
-
 enum verdict walk_guest(struct paging_vcpu *pv, const struct walk_for *f, struct walk *w,
 			struct paging_result *res)
 {
@@ -115,6 +86,7 @@ again:
 		if (v != VERDICT_RETRY)
 			return v;
 		gpte = READ_ONCE(*entry[level]);
+		w->level = level;
 		w->table[level] = gfn;
 		w->gpte[level] = gpte;
 		if (!(gpte & PTE_P))
@@ -127,7 +99,6 @@ again:
 			break;
 		gfn = (gpte & PTE_FRAME) >> 12;
 	}
-	w->level = level;
 	w->gfn = pte_gfn(w->gpte[level], level) + ((f->gva >> 12) & (pt_level_pages(level) - 1));
 	if (!f->no_rights && !access_allowed(pv, f, w->access))
 		return walk_fault(pv, f, PF_P, res);

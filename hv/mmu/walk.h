@@ -64,9 +64,9 @@ static inline gfn_t pte_gfn(u64 pte, int level)
 	return ((pte & PTE_FRAME) >> 12) & ~(pt_level_pages(level) - 1);
 }
 
-/* Where a successful walk led. Arrays are indexed by level. */
+/* Where a walk led. Arrays are indexed by level; after a fault those above @level are filled too. */
 struct walk {
-	int level;			/* of the leaf entry: 1, 2 or 3 */
+	int level;			/* of the last entry read: the leaf, 1, 2 or 3 */
 	gfn_t gfn;			/* the 4 KiB frame of the address */
 	unsigned int access;		/* ACC_* of all levels together */
 	gfn_t table[PT_ROOT_LEVEL + 1]; /* frame of the table read at each level */
@@ -139,6 +139,36 @@ enum verdict walk_guest(struct paging_vcpu *pv, const struct walk_for *f, struct
  */
 enum verdict walk_read(struct paging_vcpu *pv, gva_t gva, void *buf, unsigned int len,
 		       const struct walk_for *f, struct paging_result *res, gva_t *fault_gva);
+
+/* May the access @f use entries that grant @access together? SDM vol. 3, 4.6. */
+static inline bool access_allowed(const struct paging_vcpu *vcpu, const struct walk_for *f,
+				  unsigned int access)
+{
+	if (f->code & PF_U) {
+		if (!(access & ACC_U))
+			return false;
+		if ((f->code & PF_W) && !(access & ACC_W))
+			return false;
+		return !(f->code & PF_I) || (access & ACC_X);
+	}
+	if (f->code & PF_I)
+		return (access & ACC_X) && !((access & ACC_U) && (vcpu->cr4 & PG_CR4_SMEP));
+	/* An access that the CPU makes by itself while CPL is 3 ignores AC. */
+	if ((access & ACC_U) && (vcpu->cr4 & PG_CR4_SMAP) && !(f->ac && f->cpl != 3))
+		return false;
+	return !(f->code & PF_W) || (access & ACC_W) || !(vcpu->cr0 & PG_CR0_WP);
+}
+
+/* The access @f ends in the guest's own fault: its error code is @why and what it was. */
+static inline enum verdict walk_fault(const struct paging_vcpu *vcpu, const struct walk_for *f,
+				      u32 why, struct paging_result *res)
+{
+	res->code = (f->code & (PF_W | PF_U)) | why;
+	/* The I/D flag exists only where fetches can be refused: SDM vol. 3, 4.7. */
+	if ((f->code & PF_I) && ((vcpu->cr4 & PG_CR4_SMEP) || (vcpu->efer & PG_EFER_NXE)))
+		res->code |= PF_I;
+	return VERDICT_REFLECT;
+}
 
 /* Bits that are reserved in every entry, whatever its level and size. */
 static inline u64 pte_reserved_always(const struct paging_config *cfg, u64 efer)

@@ -4,35 +4,17 @@
  * offsets that the compiler made.
  */
 #include <linux/linkage.h>
+#include <asm/alternative.h>
 #include <asm/asm.h>
+#include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
+#include <asm/segment.h>
 #include <asm/unwind_hints.h>
 #include "offsets.h"
 
 #define HOST_RSP_FIELD 0x6c14
 
-	.text
-
-/*
- * int vmx_enter(struct vcpu *v)
- *
- * Runs the guest of the current VMCS until its next VM exit. Interrupts are off.
- * Returns 0 after a VM exit, 1 when the entry failed before the guest's state was loaded.
- */
-SYM_FUNC_START(vmx_enter)
-	push	%rbp
-	push	%rbx
-	push	%r12
-	push	%r13
-	push	%r14
-	push	%r15
-	push	%rdi
-
-	/* The stack is as deep as last time, nearly always: then the field is right already. */
-	cmp	%rsp, VCPU_HOST_RSP(%rdi)
-	jne	.Lhost_rsp
-.Lload:
-	cmpb	$0, VCPU_LAUNCHED(%rdi)
+.macro LOAD_GUEST_REGISTERS
 	mov	VCPU_RAX(%rdi), %rax
 	mov	VCPU_RCX(%rdi), %rcx
 	mov	VCPU_RDX(%rdi), %rdx
@@ -48,23 +30,10 @@ SYM_FUNC_START(vmx_enter)
 	mov	VCPU_R14(%rdi), %r14
 	mov	VCPU_R15(%rdi), %r15
 	mov	VCPU_RDI(%rdi), %rdi
-	je	.Llaunch
-	UNWIND_HINT_SAVE
-	vmresume
-	jmp	.Lfailed
-.Llaunch:
-	vmlaunch
-	jmp	.Lfailed
+.endm
 
-.Lhost_rsp:
-	mov	$HOST_RSP_FIELD, %eax
-	vmwrite	%rsp, %rax
-	mov	%rsp, VCPU_HOST_RSP(%rdi)
-	jmp	.Lload
-
-	/* VM exits arrive here, with the guest's registers and our stack. */
-SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
-	UNWIND_HINT_RESTORE
+/* The vCPU is on the stack; afterwards it is in RDI too. */
+.macro SAVE_GUEST_REGISTERS
 	push	%rdi
 	mov	8(%rsp), %rdi
 	mov	%rax, VCPU_RAX(%rdi)
@@ -82,38 +51,100 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	mov	%r14, VCPU_R14(%rdi)
 	mov	%r15, VCPU_R15(%rdi)
 	pop	VCPU_RDI(%rdi)
-	pop	%rdi
+.endm
+
+	.text
+
+/*
+ * RDI = struct vcpu, on return as well. Every other register but RSP is lost: the caller names
+ * them to its compiler, which then saves what it needs once for many exits. RAX = 0 after a VM
+ * exit, 1 when the entry failed before the guest's state was loaded. Interrupts are off.
+ */
+SYM_FUNC_START(vmx_enter)
+	push	%rdi
+
+	/* The stack is as deep as last time, nearly always: then the field is right already. */
+	cmp	%rsp, VCPU_HOST_RSP(%rdi)
+	jne	.Lhost_rsp
+.Lready:
+	cmpl	$0, VCPU_HOW(%rdi)
+	jne	.Lcareful
+	LOAD_GUEST_REGISTERS
+	UNWIND_HINT_SAVE
+	vmresume
+	jmp	.Lfailed
 
 	/*
-	 * What the guest taught the branch predictor must not steer our returns and branches. Each
-	 * is there only if the kernel found that this CPU needs it, and mitigations= lets it.
+	 * What the CPU's internal buffers hold of the host must not be sampled by the guest (MDS and
+	 * its kin): VERW overwrites them. What is loaded after it is the guest's own.
 	 */
+.Lcareful:
+	testb	$ENTER_VERW, VCPU_HOW(%rdi)
+	jz	1f
+	verw	.Ldata_selector(%rip)
+	/* If it fails, odd_exit() in exits.c says so: once launched, a VMCS stays so. */
+1:	btrl	$ENTER_LAUNCH_BIT, VCPU_HOW(%rdi)
+	LOAD_GUEST_REGISTERS
+	jc	2f
+	vmresume
+	jmp	.Lfailed
+2:	vmlaunch
+	jmp	.Lfailed
+
+.Lhost_rsp:
+	mov	$HOST_RSP_FIELD, %eax
+	vmwrite	%rsp, %rax
+	mov	%rsp, VCPU_HOST_RSP(%rdi)
+	jmp	.Lready
+
+	/*
+	 * VM exits arrive here, with the guest's registers and our stack. What the guest taught the
+	 * branch predictor must not steer our returns and branches: each step is there only if the
+	 * kernel found that this CPU needs it, and mitigations= lets it.
+	 */
+SYM_INNER_LABEL(vmx_exit_guarded, SYM_L_GLOBAL)
+	UNWIND_HINT_RESTORE
+	SAVE_GUEST_REGISTERS
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
 	CLEAR_BRANCH_HISTORY_VMEXIT
+	/* Without enhanced IBRS the bit counts only if written again in the new mode. */
+	ALTERNATIVE "jmp .Lclean", "", X86_FEATURE_KERNEL_IBRS
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
+	mov	VCPU_HOST_SPEC_CTRL(%rdi), %eax
+	xor	%edx, %edx
+	wrmsr
+	jmp	.Lclean
 
-	/*
-	 * No register carries a guest's value into C: speculation must not find one there. The
-	 * callee-saved ones get ours below.
-	 */
+	/* The same where none of it is needed. */
+SYM_INNER_LABEL(vmx_exit_plain, SYM_L_GLOBAL)
+	UNWIND_HINT_RESTORE
+	SAVE_GUEST_REGISTERS
+
+	/* No register carries a guest's value into C: speculation must not find one there. */
+.Lclean:
 	xor	%eax, %eax
 	xor	%ecx, %ecx
 	xor	%edx, %edx
+	xor	%ebx, %ebx
+	xor	%ebp, %ebp
 	xor	%esi, %esi
 	xor	%r8d, %r8d
 	xor	%r9d, %r9d
 	xor	%r10d, %r10d
 	xor	%r11d, %r11d
+	xor	%r12d, %r12d
+	xor	%r13d, %r13d
+	xor	%r14d, %r14d
+	xor	%r15d, %r15d
 .Lreturn:
-	pop	%r15
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbx
-	pop	%rbp
+	pop	%rdi
 	RET
 
 .Lfailed:
-	pop	%rdi
 	mov	$1, %eax
 	jmp	.Lreturn
 SYM_FUNC_END(vmx_enter)
+
+	.section .rodata
+.Ldata_selector:
+	.word	__KERNEL_DS

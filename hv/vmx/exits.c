@@ -11,8 +11,15 @@
 #include "vmcs.h"
 #include "vmx.h"
 
+/*
+ * Only accesses to memory and exceptions can end the delivery of an event half way: SDM vol. 3,
+ * 28.2.4. Others need not look.
+ */
+#define DURING_DELIVERY 0x80u
+
 /* Reasons that are not here cannot happen with our controls: EXIT_UNKNOWN. */
 static const u8 kind_of_reason[PENUMBRA_MAX_EXIT_REASONS] = {
+	[EXIT_REASON_EXCEPTION_NMI] = DURING_DELIVERY | EXIT_EXCEPTION,
 	[EXIT_REASON_EXTERNAL_INTERRUPT] = EXIT_INTERRUPT,
 	[EXIT_REASON_TRIPLE_FAULT] = EXIT_TRIPLE_FAULT,
 	[EXIT_REASON_TASK_SWITCH] = EXIT_TASK_SWITCH,
@@ -42,8 +49,8 @@ static const u8 kind_of_reason[PENUMBRA_MAX_EXIT_REASONS] = {
 	[EXIT_REASON_MONITOR_TRAP_FLAG] = EXIT_STEP,
 	[EXIT_REASON_MONITOR_INSTRUCTION] = EXIT_NOP,
 	[EXIT_REASON_MCE_DURING_VMENTRY] = EXIT_MACHINE_CHECK,
-	[EXIT_REASON_EPT_VIOLATION] = EXIT_NESTED,
-	[EXIT_REASON_EPT_MISCONFIG] = EXIT_NESTED_BAD,
+	[EXIT_REASON_EPT_VIOLATION] = DURING_DELIVERY | EXIT_NESTED,
+	[EXIT_REASON_EPT_MISCONFIG] = DURING_DELIVERY | EXIT_NESTED_BAD,
 	[EXIT_REASON_INVEPT] = EXIT_UD,
 	[EXIT_REASON_PREEMPTION_TIMER] = EXIT_INTERRUPT,
 	[EXIT_REASON_INVVPID] = EXIT_UD,
@@ -55,7 +62,7 @@ static const u8 kind_of_reason[PENUMBRA_MAX_EXIT_REASONS] = {
 };
 
 /* Reason 0 is every exception, and the NMI. */
-static unsigned int kind_of_exception(void)
+static inline unsigned int kind_of_exception(void)
 {
 	u32 info = vmcs_read32(VM_EXIT_INTR_INFO);
 
@@ -79,22 +86,23 @@ static unsigned int kind_of_exception(void)
  */
 void cpu_flush(struct vcpu *v)
 {
-	struct counters *c = v->pv.pg->count;
+	struct counters *c = &v->vm->count;
 	u32 flush = v->pv.flush;
 
 	v->pv.flush = 0;
-	if ((flush & FLUSH_NESTED) && v->hw.nested) {
+	if (unlikely(flush & FLUSH_NESTED) && v->hw.nested) {
 		vmx_invept(v->pv.eptp);
 		count(c, flush_host_invept);
 	}
-	if (!v->hw.vpid || !(flush & (FLUSH_ADDR | FLUSH_CONTEXT)))
+	if (unlikely(!v->hw.tag.vpid) || !(flush & (FLUSH_ADDR | FLUSH_CONTEXT)))
 		return;
-	if ((flush & FLUSH_CONTEXT) || !vmx_config.invvpid_address) {
-		vmx_invvpid(v->hw.vpid, false, 0);
-		count(c, flush_host_invvpid_context);
-	} else {
-		vmx_invvpid(v->hw.vpid, true, v->pv.flush_gva);
+	if (!(flush & FLUSH_CONTEXT) && likely(vmx_config.invvpid_address)) {
+		v->hw.tag.gva = v->pv.flush_gva;
+		vmx_invvpid(&v->hw.tag, VMX_VPID_EXTENT_INDIVIDUAL_ADDR);
 		count(c, flush_host_invvpid_addr);
+	} else {
+		vmx_invvpid(&v->hw.tag, vmx_config.invvpid_context_type);
+		count(c, flush_host_invvpid_context);
 	}
 }
 
@@ -117,7 +125,16 @@ static noinline void requeue(struct vcpu *v, u32 info)
 	v->event_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
 }
 
-static noinline void set_step(struct vcpu *v)
+static inline unsigned int delivery_exit(struct vcpu *v, unsigned int kind)
+{
+	u32 info = vmcs_read32(IDT_VECTORING_INFO_FIELD);
+
+	if (unlikely(info & VECTORING_INFO_VALID_MASK))
+		requeue(v, info);
+	return kind == EXIT_EXCEPTION ? kind_of_exception() : kind;
+}
+
+static void set_step(struct vcpu *v)
 {
 	v->hw.stepping = v->pv.step;
 	if (v->hw.stepping)
@@ -127,13 +144,12 @@ static noinline void set_step(struct vcpu *v)
 	vmcs_write32(CPU_BASED_VM_EXEC_CONTROL, v->hw.primary);
 }
 
-/* SSP's base-address buffer has changed: let its values pass, or none while it is off. */
-static noinline void set_cr3_targets(struct vcpu *v)
+/* SSP's base-address buffer: let its values pass, or none while it is off. */
+static void set_cr3_targets(struct vcpu *v)
 {
 	const struct paging_vcpu *pv = &v->pv;
 	u32 n = 0;
 
-	v->hw.share_gen = pv->share_gen;
 	while (pv->share_on && n < vmx_config.cr3_targets && pv->share.slot[n].cr3) {
 		vmcs_write_raw(CR3_TARGET_VALUE0 + 2 * n, pv->share.slot[n].load);
 		n++;
@@ -141,8 +157,20 @@ static noinline void set_cr3_targets(struct vcpu *v)
 	vmcs_write32(CR3_TARGET_COUNT, n);
 }
 
+/**
+ * cpu_rearm() - the paging mode wants to see other events than before
+ * @v: the vCPU, inside a burst
+ */
+void cpu_rearm(struct vcpu *v)
+{
+	v->pv.rearm = false;
+	if (v->pv.step != v->hw.stepping)
+		set_step(v);
+	set_cr3_targets(v);
+}
+
 /* The guest may have loaded one of its shared roots without an exit. */
-static noinline bool find_root(struct vcpu *v)
+static bool find_root(struct vcpu *v)
 {
 	struct paging_vcpu *pv = &v->pv;
 	u64 cr3 = vmcs_readl(GUEST_CR3);
@@ -156,59 +184,104 @@ static noinline unsigned int odd_exit(struct vcpu *v, bool entered)
 	v->vm->odd_exits++;
 	if (!entered) {
 		v->hw.entry_error = vmcs_read32(VM_INSTRUCTION_ERROR);
+		vmx_forget_launch(v);
 		v->hw.reason = 0;
 		return EXIT_ENTRY_FAILED;
 	}
 	v->hw.entry_error = 0;
+	if (v->hw.reason & VMX_EXIT_REASONS_FAILED_VMENTRY)
+		vmx_forget_launch(v);
 	if ((u16)v->hw.reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		return EXIT_MACHINE_CHECK;
 	return v->hw.reason & VMX_EXIT_REASONS_FAILED_VMENTRY ? EXIT_ENTRY_FAILED : EXIT_UNKNOWN;
 }
 
-static inline unsigned int kind_of(unsigned long reason)
+/* What an exit needs that is rare; by itself, so that the others save no registers for it. */
+static noinline unsigned int watched_exit(struct vcpu *v, unsigned int kind)
 {
-	return reason == EXIT_REASON_EXCEPTION_NMI ? kind_of_exception() : kind_of_reason[reason];
-}
+	struct paging_vcpu *pv = &v->pv;
 
-/* What only some exits need; by itself, so that the others save no registers for it. */
-static noinline unsigned int more_of_exit(struct vcpu *v, u32 reason, u32 vectoring)
-{
-	if (v->pv.share_on && !find_root(v))
+	if (pv->share_on && !find_root(v))
 		return EXIT_UNKNOWN;
-	if (vectoring & VECTORING_INFO_VALID_MASK)
-		requeue(v, vectoring);
-	return kind_of(reason);
+	if (pv->window && kind != EXIT_PF && kind != EXIT_NESTED)
+		pv->pg->ops->leave(pv, NULL);
+	return kind;
 }
 
-/**
- * cpu_enter() - run the guest until its next exit
- * @v: the vCPU, inside a burst, its paging ready
- *
- * Return: enum exit_kind.
+/*
+ * entry.S, which keeps no register but these. The compiler does not save them around each entry,
+ * but once around all of a burst.
  */
-unsigned int cpu_enter(struct vcpu *v)
+static __always_inline bool enter(struct vcpu **v)
 {
-	/* As wide as a register: VMREAD clears what its field does not have. */
-	unsigned long reason, vectoring;
+	unsigned long failed;
+
+	asm volatile("push %%rbp\n\t"
+		     "call vmx_enter\n\t"
+		     "pop %%rbp"
+		     : "=a"(failed), "+D"(*v), ASM_CALL_CONSTRAINT
+		     :
+		     : "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+		       "r15", "memory", "cc");
+	return !failed;
+}
+
+/* Run the guest until its next exit; enum exit_kind. */
+static __always_inline unsigned int enter_until_exit(struct vcpu **at)
+{
+	unsigned long reason; /* as wide as a register: VMREAD clears what its field lacks */
+	unsigned int kind;
+	struct vcpu *v = *at;
 
 	if (unlikely(v->event))
 		inject(v);
-	if (unlikely(v->pv.step != v->hw.stepping))
-		set_step(v);
-	if (unlikely(v->pv.share_gen != v->hw.share_gen))
-		set_cr3_targets(v);
-	if (unlikely(vmx_enter(v)))
+	if (unlikely(!enter(&v))) {
+		*at = v;
 		return odd_exit(v, false);
+	}
+	*at = v;
 	reason = vmcs_read_raw(vmcs_field(VM_EXIT_REASON, VMCS_WIDTH_32));
 	v->hw.reason = reason;
 	if (unlikely(reason >= PENUMBRA_MAX_EXIT_REASONS))
 		return odd_exit(v, true);
-	v->hw.launched = 1;
 	v->vm->by_reason[reason]++;
-	vectoring = vmcs_read_raw(vmcs_field(IDT_VECTORING_INFO_FIELD, VMCS_WIDTH_32));
-	if (unlikely(v->pv.share_on || (vectoring & VECTORING_INFO_VALID_MASK)))
-		return more_of_exit(v, reason, vectoring);
-	return kind_of(reason);
+	kind = kind_of_reason[reason];
+	if (kind & DURING_DELIVERY)
+		kind = delivery_exit(v, kind & ~DURING_DELIVERY);
+	return unlikely(v->pv.watched) ? watched_exit(v, kind) : kind;
+}
+
+/**
+ * cpu_run() - run the guest, exit by exit, until something ends the burst
+ * @v: the vCPU, inside a burst
+ * @kind: an exit to be handled again first; 0: none
+ *
+ * Everything that an exit costs is in here and in what it calls.
+ *
+ * Return: enum next, never NEXT_ENTER; @kind says of which exit.
+ */
+unsigned int cpu_run(struct vcpu *v, unsigned int *kind)
+{
+	const struct paging *pg = v->pv.pg;
+	unsigned int k = *kind;
+	enum next next;
+
+	for (;;) {
+		if (likely(!k)) {
+			if (unlikely(v->pv.owed || v->pv.flush_gen != pg->flush_gen)) {
+				next = exit_settle(v);
+				if (unlikely(next != NEXT_ENTER))
+					break;
+			}
+			k = enter_until_exit(&v);
+		}
+		next = exit_handle(v, k);
+		if (unlikely(next != NEXT_ENTER))
+			break;
+		k = 0;
+	}
+	*kind = k;
+	return next;
 }
 
 /* ---- the exit, in plain data ---- */
@@ -227,7 +300,8 @@ u64 cpu_entry_failure(struct vcpu *v)
 static void common_fault(struct paging_fault *f)
 {
 	f->cpl = VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES));
-	f->ac = vmcs_readl(GUEST_RFLAGS) & X86_EFLAGS_AC;
+	f->rflags = vmcs_readl(GUEST_RFLAGS);
+	f->ac = f->rflags & X86_EFLAGS_AC;
 	f->rip = vmcs_readl(GUEST_RIP);
 }
 
@@ -259,15 +333,17 @@ void cpu_exit_fault(struct vcpu *v, unsigned int kind, struct paging_fault *f)
 		  ((q >> EPT_VIOLATION_RWX_SHIFT) & 7 ? PF_P : 0) | (f->cpl == 3 ? PF_U : 0);
 }
 
-void cpu_exit_cr(struct vcpu *v, struct exit_cr *x)
+struct exit_cr cpu_exit_cr(struct vcpu *v)
 {
 	/* SDM vol. 3, table 28-3. */
 	u64 q = vmcs_readl(EXIT_QUALIFICATION);
 
-	x->cr = q & CONTROL_REG_ACCESS_NUM;
-	x->op = (q >> 4) & 3;
-	x->gpr = (q >> 8) & 15;
-	x->value = q >> LMSW_SOURCE_DATA_SHIFT;
+	return (struct exit_cr){
+		.cr = q & CONTROL_REG_ACCESS_NUM,
+		.op = (q >> 4) & 3,
+		.gpr = (q >> 8) & 15,
+		.value = q >> LMSW_SOURCE_DATA_SHIFT,
+	};
 }
 
 void cpu_exit_dr(struct vcpu *v, struct exit_dr *x)

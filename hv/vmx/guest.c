@@ -43,8 +43,10 @@ static inline bool something_hangs_on(u64 rflags)
 /**
  * cpu_skip() - go to the next instruction; the one that exited has been carried out
  * @v: the vCPU, loaded
+ *
+ * Return: NEXT_ENTER, so that a handler can end with it.
  */
-void cpu_skip(struct vcpu *v)
+unsigned int cpu_skip(struct vcpu *v)
 {
 	/* VMREAD clears the upper half by itself. */
 	unsigned long length = vmcs_read_raw(vmcs_field(VM_EXIT_INSTRUCTION_LEN, VMCS_WIDTH_32));
@@ -52,6 +54,7 @@ void cpu_skip(struct vcpu *v)
 	vmcs_write_sure(GUEST_RIP, vmcs_readl(GUEST_RIP) + length);
 	if (unlikely(something_hangs_on(vmcs_readl(GUEST_RFLAGS))))
 		end_instruction();
+	return NEXT_ENTER;
 }
 
 bool cpu_in_long_mode(struct vcpu *v)
@@ -90,6 +93,22 @@ void cpu_fill_regs(struct vcpu *v)
 	v->regs.gs_base = vmcs_readl(GUEST_GS_BASE);
 	v->regs.long_mode = cpu_in_long_mode(v);
 	v->regs.cpl = VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES));
+}
+
+/**
+ * cpu_fill_fault_regs() - the same after a fault, which has some of it already
+ * @v: the vCPU, loaded
+ * @f: from cpu_exit_fault() for this exit
+ */
+void cpu_fill_fault_regs(struct vcpu *v, const struct paging_fault *f)
+{
+	v->regs.rip = f->rip;
+	v->regs.rflags = f->rflags;
+	v->regs.cpl = f->cpl;
+	v->regs.gpr[4] = vmcs_readl(GUEST_RSP);
+	v->regs.fs_base = vmcs_readl(GUEST_FS_BASE);
+	v->regs.gs_base = vmcs_readl(GUEST_GS_BASE);
+	v->regs.long_mode = cpu_in_long_mode(v);
 }
 
 /**

@@ -25,5 +25,8 @@ static void __used common(void)
 	OFFSET(VCPU_R14, vcpu, regs.gpr[14]);
 	OFFSET(VCPU_R15, vcpu, regs.gpr[15]);
 	OFFSET(VCPU_HOST_RSP, vcpu, hw.host_rsp);
-	OFFSET(VCPU_LAUNCHED, vcpu, hw.launched);
+	OFFSET(VCPU_HOW, vcpu, hw.how);
+	OFFSET(VCPU_HOST_SPEC_CTRL, vcpu, hw.host_spec_ctrl);
+	DEFINE(ENTER_LAUNCH_BIT, ilog2(VMX_ENTER_LAUNCH));
+	DEFINE(ENTER_VERW, VMX_ENTER_VERW);
 }

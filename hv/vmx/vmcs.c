@@ -69,7 +69,7 @@ static u32 secondary_controls(const struct vcpu *v)
 
 	if (!v->hw.nested)
 		c &= ~SECONDARY_EXEC_ENABLE_EPT;
-	if (!v->hw.vpid)
+	if (!v->hw.tag.vpid)
 		c &= ~SECONDARY_EXEC_ENABLE_VPID;
 	return c;
 }
@@ -111,6 +111,7 @@ static void set_mode_controls(struct vcpu *v)
 		exceptions |= BIT(X86_TRAP_PF);
 	v->hw.primary = primary_controls(v);
 	v->hw.stepping = false;
+	v->pv.rearm = true;
 	vmcs_write32(CPU_BASED_VM_EXEC_CONTROL, v->hw.primary);
 	if (v->hw.primary & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
 		vmcs_write32(SECONDARY_VM_EXEC_CONTROL, secondary_controls(v));
@@ -154,8 +155,8 @@ void cpu_vcpu_setup(struct vcpu *v)
 		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, vmx_config.slice);
 	vmcs_write64(MSR_BITMAP, __pa(vmx_msr_bitmap));
 	vmcs_write64(VMCS_LINK_POINTER, ~0ULL);
-	if (v->hw.vpid)
-		vmcs_write16(VIRTUAL_PROCESSOR_ID, v->hw.vpid);
+	if (v->hw.tag.vpid)
+		vmcs_write16(VIRTUAL_PROCESSOR_ID, v->hw.tag.vpid);
 
 	vmcs_write64(GUEST_IA32_DEBUGCTL, 0);
 	vmcs_write32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
@@ -175,7 +176,7 @@ void cpu_vcpu_setup(struct vcpu *v)
 	vmcs_write16(HOST_FS_SELECTOR, 0);
 	vmcs_write16(HOST_GS_SELECTOR, 0);
 	vmcs_write16(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
-	vmcs_writel(HOST_RIP, (unsigned long)vmx_exit_point);
+	vmx_mitigate_vcpu(v);
 	rdmsrl(MSR_EFER, value);
 	vmcs_write64(HOST_IA32_EFER, value);
 }
@@ -220,6 +221,7 @@ bool cpu_load(struct vcpu *v)
 	}
 	vmptrld(v->hw.vmcs);
 	c->current_vcpu = v;
+	vmx_mitigate_switch(v);
 	if (v->hw.flushed_cpu != cpu) {
 		/* What it left in this CPU's TLB on an earlier visit may be stale by now. */
 		v->hw.flushed_cpu = cpu;
@@ -237,6 +239,7 @@ bool cpu_load(struct vcpu *v)
  */
 int cpu_vcpu_init(struct vcpu *v)
 {
+	v->hw.how = VMX_ENTER_LAUNCH;
 	v->hw.cpu = -1;
 	v->hw.flushed_cpu = -1;
 	v->hw.host_cpu = -1;
@@ -246,7 +249,7 @@ int cpu_vcpu_init(struct vcpu *v)
 		return -ENOMEM;
 	*(u32 *)v->hw.vmcs = vmx_config.revision;
 	if (v->pv.pg->cfg.vpid)
-		v->hw.vpid = vmx_vpid_get();
+		v->hw.tag.vpid = vmx_vpid_get();
 	return 0;
 }
 
@@ -265,7 +268,7 @@ void cpu_vcpu_free(struct vcpu *v)
 		smp_call_function_single(cpu, clear_ipi, v, 1);
 	free_page((unsigned long)v->hw.vmcs);
 	v->hw.vmcs = NULL;
-	vmx_vpid_put(v->hw.vpid);
+	vmx_vpid_put(v->hw.tag.vpid);
 }
 
 /* ---- a burst's two ends ---- */
@@ -380,6 +383,7 @@ void cpu_burst_begin(struct vcpu *v)
 		host_of_cpu(v);
 	host_control_registers(v);
 	host_segments_save(v);
+	vmx_perf_switch(v);
 	v->hw.host_debugctl = get_debugctlmsr();
 	if (unlikely(!host->lstar)) {
 		rdmsrl(MSR_STAR, host->star);
@@ -391,6 +395,7 @@ void cpu_burst_begin(struct vcpu *v)
 	if (unlikely(vmcs_readl(GUEST_DR7) & DR_GLOBAL_ENABLE_MASK) ||
 	    unlikely(vmcs_readl(GUEST_DR7) & DR_LOCAL_ENABLE_MASK))
 		load_guest_debug_registers(v);
+	vmx_mitigate_burst(v);
 	native_write_cr2(v->cr2);
 }
 
@@ -410,6 +415,7 @@ void cpu_burst_end(struct vcpu *v)
 		update_debugctlmsr(v->hw.host_debugctl);
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
+	vmx_mitigate_burst_end(v);
 }
 
 /**
@@ -431,6 +437,7 @@ bool cpu_let_interrupts(struct vcpu *v)
 	if (v->hw.reason == EXIT_REASON_PREEMPTION_TIMER)
 		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, vmx_config.slice);
 	host_control_registers(v);
+	vmx_perf_switch(v);
 	return true;
 }
 

@@ -128,7 +128,9 @@ static void probe_nested_and_tags(void)
 		vmx_config.invept_context = ept & VMX_EPT_EXTENT_CONTEXT_BIT;
 	}
 	vmx_config.invvpid_address = vpid & VMX_VPID_EXTENT_INDIVIDUAL_ADDR_BIT;
-	vmx_config.invvpid_context = vpid & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT;
+	vmx_config.invvpid_context_type = vpid & VMX_VPID_EXTENT_SINGLE_CONTEXT_BIT ?
+						  VMX_VPID_EXTENT_SINGLE_CONTEXT :
+						  VMX_VPID_EXTENT_ALL_CONTEXT;
 	cpu_caps.tagged_tlb =
 		(vmx_config.secondary & SECONDARY_EXEC_ENABLE_VPID) &&
 		(vpid & VMX_VPID_INVVPID_BIT) &&
@@ -187,15 +189,18 @@ static int probe_controls(void)
 	rdmsr(MSR_IA32_VMX_MISC, low, high);
 	vmx_config.cr3_targets = min((low >> 16) & 0x1ff, (u32)ROOT_TARGETS);
 	err = choose("exit", MSR_IA32_VMX_EXIT_CTLS + offset, exit_needed,
-		     VM_EXIT_SAVE_DEBUG_CONTROLS | VM_EXIT_SAVE_VMX_PREEMPTION_TIMER,
+		     VM_EXIT_SAVE_DEBUG_CONTROLS | VM_EXIT_SAVE_VMX_PREEMPTION_TIMER |
+			     VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL,
 		     &vmx_config.exit);
 	if (err)
 		return err;
 	choose_slice();
 	err = choose("entry", MSR_IA32_VMX_ENTRY_CTLS + offset, entry_needed,
-		     VM_ENTRY_LOAD_DEBUG_CONTROLS, &vmx_config.entry);
+		     VM_ENTRY_LOAD_DEBUG_CONTROLS | VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL,
+		     &vmx_config.entry);
 	if (err)
 		return err;
+	vmx_perf_probe();
 	if (vmx_config.primary & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS) {
 		static const struct control none[] = { {} };
 
@@ -234,6 +239,7 @@ static int probe_once(void)
 	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, vmx_config.cr4_fixed0);
 	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, vmx_config.cr4_fixed1);
 	probe_nested_and_tags();
+	vmx_mitigate_probe();
 
 	cpu_caps.maxphyaddr = cpuid_eax(0x80000008) & 0xff;
 	cpu_caps.guest_1g = boot_cpu_has(X86_FEATURE_GBPAGES);
@@ -302,9 +308,24 @@ void vmx_clear_here(struct vcpu *v)
 	if (c->current_vcpu == v)
 		c->current_vcpu = NULL;
 	list_del(&v->hw.loaded);
-	v->hw.launched = 0;
+	v->hw.how |= VMX_ENTER_LAUNCH;
 	/* From here on another CPU may take it. */
 	smp_store_release(&v->hw.cpu, -1);
+}
+
+/**
+ * vmx_forget_launch() - whether a VMCS counts as launched is not known: clear it
+ * @v: its vCPU, loaded
+ *
+ * Its first entry may have failed before or after that was settled (SDM vol. 3, 27.8).
+ */
+void vmx_forget_launch(struct vcpu *v)
+{
+	u64 pa = __pa(v->hw.vmcs);
+
+	vmclear(v->hw.vmcs);
+	asm volatile("vmptrld %0" : : "m"(pa) : "cc", "memory");
+	v->hw.how |= VMX_ENTER_LAUNCH;
 }
 
 struct vmx_operand {
@@ -324,28 +345,11 @@ void vmx_invept(u64 eptp)
 	asm volatile("invept %0, %1" : : "m"(op), "r"(type) : "cc", "memory");
 }
 
-/**
- * vmx_invvpid() - drop what is cached under a VPID
- * @vpid: 0 means all of them
- * @one_address: only what belongs to @gva, in every PCID
- * @gva: a canonical address
- */
-void vmx_invvpid(u16 vpid, bool one_address, u64 gva)
-{
-	struct vmx_operand op = { { vpid, one_address ? gva : 0 } };
-	unsigned long type = VMX_VPID_EXTENT_ALL_CONTEXT;
-
-	if (vpid && one_address)
-		type = VMX_VPID_EXTENT_INDIVIDUAL_ADDR;
-	else if (vpid && vmx_config.invvpid_context)
-		type = VMX_VPID_EXTENT_SINGLE_CONTEXT;
-	asm volatile("invvpid %0, %1" : : "m"(op), "r"(type) : "cc", "memory");
-}
-
 /* Interrupts are off. */
 static int vmx_on_here(void)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
+	struct invvpid_operand none = {};
 	u64 feature_control;
 
 	if (c->on)
@@ -369,7 +373,7 @@ static int vmx_on_here(void)
 	if (cpu_caps.nested)
 		vmx_invept(0);
 	if (cpu_caps.tagged_tlb)
-		vmx_invvpid(0, false, 0);
+		vmx_invvpid(&none, VMX_VPID_EXTENT_ALL_CONTEXT);
 	return 0;
 }
 

@@ -7,19 +7,29 @@
 
 #include <linux/list.h>
 #include <linux/types.h>
+#include <asm/vmx.h>
 
 struct vcpu;
 
-/* Part of struct vcpu. entry.S reads the first two by generated offsets. */
+/* How to enter: vmx_vcpu.how. */
+#define VMX_ENTER_LAUNCH 1 /* VMLAUNCH rather than VMRESUME */
+#define VMX_ENTER_VERW	 2 /* clear the CPU's buffers first */
+
+struct invvpid_operand {
+	u64 vpid, gva; /* gva: canonical */
+};
+#define VMX_PERF_MSRS 4 /* as many as perf names at most, and one to spare */
+
+/* Part of struct vcpu. entry.S reads the first three by generated offsets. */
 struct vmx_vcpu {
-	u64 host_rsp;  /* what the HOST_RSP field holds */
-	u8 launched;   /* VMRESUME rather than VMLAUNCH */
-	bool stepping; /* the monitor trap flag is on */
+	u64 host_rsp;	    /* what the HOST_RSP field holds */
+	u32 host_spec_ctrl; /* the host's IA32_SPEC_CTRL, where each exit has to write it again */
+	u32 how;	    /* VMX_ENTER_*; nearly always 0 */
+	bool stepping;	    /* the monitor trap flag is on */
 	bool nested;
-	u16 vpid;	 /* 0: none */
+	struct invvpid_operand tag; /* vpid 0: none */
 	u32 reason;	 /* of the last exit */
 	u32 primary;	 /* the primary controls as last written */
-	u32 share_gen;	 /* paging_vcpu.share_gen that the CR3-target values are of */
 	u32 entry_error; /* VM-instruction error, where the entry failed */
 
 	void *vmcs;
@@ -36,6 +46,11 @@ struct vmx_vcpu {
 	u64 host_debugctl;
 
 	u64 cr0_owned, cr4_owned; /* bits the guest changes without an exit */
+
+	/* The host's performance counters: perf.c. */
+	bool perf_global; /* IA32_PERF_GLOBAL_CTRL is switched by control fields */
+	u32 perf_count;	  /* MSRs switched by the lists */
+	struct vmx_msr_entry perf_guest[VMX_PERF_MSRS], perf_host[VMX_PERF_MSRS];
 };
 
 /* All of the VMX controls that do not depend on a VM; worked out once from the capability MSRs. */
@@ -44,8 +59,10 @@ struct vmx_config {
 	u32 pin, primary, secondary, exit, entry;
 	u32 slice; /* guest time until the preemption timer ends it, in its ticks; 0: no timer */
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	bool perf_global; /* control fields can switch IA32_PERF_GLOBAL_CTRL */
 	bool invept_context;
-	bool invvpid_address, invvpid_context;
+	bool invvpid_address;
+	u32 invvpid_context_type; /* the narrowest that drops a VPID's entries */
 	u8 cr3_targets;	      /* CR3-target values there are: SDM vol. 3, A.6 */
 	bool wants_cr3_exits; /* the CPU cannot leave MOV CR3 alone */
 };
@@ -65,11 +82,30 @@ extern void *vmx_msr_bitmap;
 u16 vmx_vpid_get(void);
 void vmx_vpid_put(u16 vpid);
 void vmx_invept(u64 eptp);
-void vmx_invvpid(u16 vpid, bool one_address, u64 gva);
 void vmx_clear_here(struct vcpu *v);
+void vmx_forget_launch(struct vcpu *v);
+void vmx_perf_probe(void);
+void vmx_perf_switch(struct vcpu *v);
 
-/* entry.S */
-int vmx_enter(struct vcpu *v);
-extern const char vmx_exit_point[];
+/**
+ * vmx_invvpid() - drop what is cached under VPIDs
+ * @op: VPID and address, each where @type asks for it; one address is dropped in every PCID
+ * @type: VMX_VPID_EXTENT_*, one that this CPU has
+ */
+static __always_inline void vmx_invvpid(struct invvpid_operand *op, unsigned long type)
+{
+	asm volatile("invvpid %0, %1" : : "m"(*op), "r"(type) : "cc", "memory");
+}
+
+/* mitigate.c */
+void vmx_mitigate_probe(void);
+void vmx_mitigate_vcpu(struct vcpu *v);
+void vmx_mitigate_switch(struct vcpu *v);
+void vmx_mitigate_burst(struct vcpu *v);
+void vmx_mitigate_burst_end(struct vcpu *v);
+
+/* entry.S: not for C to call, see enter() in exits.c. */
+void vmx_enter(void);
+extern const char vmx_exit_guarded[], vmx_exit_plain[];
 
 #endif

@@ -56,6 +56,8 @@ run --cpus 16 -- true
 check "too many processors are refused" complains "say 1 or 2"
 run --mem 64 -- true
 check "too little memory is refused" complains "300 to 2048"
+run --mitigations maybe -- true
+check "mitigations that are neither on nor off are refused" complains "say on or off"
 run
 check "a missing command is refused" complains "no command"
 run --bare "$0"

@@ -3,7 +3,7 @@
 
 TEST_PROGRAMS += $(B)/tests/gtt
 
-GTT_SRC := $(wildcard $(PURE)/gtt/*.c) $(PURE)/mmu/walk.c
+GTT_SRC := $(wildcard $(PURE)/gtt/*.c) $(PURE_SRC)
 
 $(B)/tests/gtt: tests/gtt/gtt.c $(GTT_SRC) $(wildcard $(PURE)/gtt/*.h) $(PURE_HDR) | $(B)/tests
 	$(CC) $(TEST_CFLAGS) -I$(PURE) -o $@ tests/gtt/gtt.c $(GTT_SRC)

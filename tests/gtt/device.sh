@@ -60,6 +60,7 @@ flip() {
 			gtt_mode $g
 			echo $((turn % 5)) >"$PARAMETERS/gtt_threshold"
 			echo $((turn % 7)) >"$PARAMETERS/gtt_snapshots"
+			echo $((turn / 3 % 2)) >"$PARAMETERS/gtt_dirty"
 			turn=$((turn + 1))
 			usleep 1000
 		done
@@ -102,6 +103,29 @@ done
 dmesg | grep -q "gtt: submission .* refused: an entry leads outside guest memory"
 check "refusals are said in the log" [ $? = 0 ]
 
+# Dirty flags spare comparisons wherever they can tell, and nowhere else.
+for m in $all; do
+	mode "$m"
+	gtt_mode hybrid
+	guest 16 "workload=desktop ops=4"
+	with="$(statistic gtt_portions_clean) $(statistic gtt_portions_compared)"
+	echo 0 >"$PARAMETERS/gtt_dirty"
+	guest 16 "workload=desktop ops=4"
+	without="$(statistic gtt_portions_clean) $(statistic gtt_portions_compared)"
+	echo 1 >"$PARAMETERS/gtt_dirty"
+	check "$m: portions that are clean and compared: $with; gtt_dirty=0: $without" \
+		[ "${with% *}" -gt 0 -a "${without% *}" = 0 -a "${with#* }" -lt "${without#* }" ]
+done
+for g in $GTT_MODES; do
+	gtt_mode "$g"
+	guest 16 "workload=gmedia ops=3"
+	spent=$(statistic gtt_shadow_cycles)
+	case $g in
+	passthrough) check "$g: no time in shadowing" [ "$spent" = 0 ] ;;
+	*) check "$g: time in shadowing, $spent" [ "$spent" -gt 0 ] ;;
+	esac
+done
+
 # What the guest finds must not depend on when modes change.
 gtt_mode strict
 mode ept 2>/dev/null
@@ -130,6 +154,7 @@ check "$(wc -l </tmp/audits) audits in between find nothing wrong" [ $? = 0 ]
 check "an unknown gtt_mode is refused" refused gtt_mode lax
 check "a threshold out of range is refused" refused gtt_threshold 513
 check "snapshots out of range are refused" refused gtt_snapshots 1025
+check "gtt_dirty out of range is refused" refused gtt_dirty 2
 check "a threshold that is no number is refused" refused gtt_threshold many
 echo 256 >"$PARAMETERS/gtt_snapshots"
 

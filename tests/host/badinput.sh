@@ -41,6 +41,7 @@ refused "shadow_budget too small" 1 "accepted are" set_parameter shadow_budget 3
 refused "shadow_budget not a number" 1 "accepted are" set_parameter shadow_budget lots
 refused "ept_max_page" 1 "accepted are: 4K" set_parameter ept_max_page 3M
 refused "vpid" 1 "accepted are: 0 1" set_parameter vpid maybe
+refused "pmu" 1 "accepted are: 0 1" set_parameter pmu maybe
 refused "hybrid_threshold" 1 "accepted are" set_parameter hybrid_threshold 99999999
 refused "hybrid_quiet" 1 "accepted are" set_parameter hybrid_quiet -1
 

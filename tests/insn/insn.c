@@ -156,7 +156,20 @@ static void pt_write(struct paging_vcpu *v, gpa_t gpa, unsigned int len)
 }
 
 static const struct gmem_ops mem_ops = { .pin = pin };
-static const struct paging_ops ops = { .name = "test", .pt_write = pt_write };
+/* Every other time by the short way, so that both are held to the CPU. */
+static const u8 *code(struct paging_vcpu *v, gva_t rip)
+{
+	static unsigned int calls;
+	struct walk_for f = { .gva = rip, .no_rights = true };
+	struct paging_result res;
+	struct walk w;
+
+	if (calls++ & 1 || walk_guest(v, &f, &w, &res) != VERDICT_RETRY)
+		return NULL;
+	return (const u8 *)phys_to_virt(w.gfn << 12) + (rip & ~PAGE_MASK);
+}
+
+static const struct paging_ops ops = { .name = "test", .code = code, .pt_write = pt_write };
 
 static u8 *guest(gpa_t gpa)
 {

@@ -31,7 +31,8 @@ struct backing {
 	bool giant;
 };
 
-static u8 touched[RAM_TOP]; /* frames ever written */
+static u8 touched[RAM_TOP];	  /* frames ever written */
+static bool written[RAM_D_PAGES]; /* by the guest, since host_take_dirty() */
 static gfn_t touched_list[1 << 16];
 static unsigned int nr_touched;
 
@@ -247,6 +248,11 @@ void host_stop(void)
 		slot_remove(&mem.slots[0]);
 }
 
+static struct gmem_slot *slot_d(void)
+{
+	return gmem_slot(&mem, RAM_D_BASE);
+}
+
 /* ---- pins ---- */
 
 static void pin_now(struct gmem_slot *slot, gfn_t gfn)
@@ -298,6 +304,50 @@ int host_pin_sleep(gpa_t gpa)
 	if (!slot->host[(gpa >> 12) - slot->base])
 		pin_now(slot, gpa >> 12);
 	return 0;
+}
+
+/* A device's frames are there whether the guest asks for them or not. */
+static void give(struct gmem_slot *slot, gfn_t gfn)
+{
+	pin_now(slot, gfn);
+	written[gfn - RAM_D_BASE] = false;
+}
+
+/**
+ * host_written() - a store of the guest's lands
+ * @gpa: where
+ */
+void host_written(gpa_t gpa)
+{
+	if (set.device && (gpa >> 12) - RAM_D_BASE < RAM_D_PAGES)
+		written[(gpa >> 12) - RAM_D_BASE] = true;
+}
+
+/**
+ * host_take_dirty() - the device asks whether the guest has written to its frame
+ * @gfn: in slot D
+ *
+ * A store that goes unseen is an error, and so is one that is seen twice.
+ */
+void host_take_dirty(gfn_t gfn)
+{
+	bool *was = &written[gfn - RAM_D_BASE], again;
+	bool sure = set.ops->traps & TRAP_NESTED ? set.cfg.ept_ad
+						 : !gmem_info(slot_d(), gfn, 1)->tables;
+
+	if (paging_take_dirty(&pg, gfn)) {
+		tally.dirty++;
+	} else {
+		tally.clean++;
+		if (*was)
+			fail("the guest has written to gfn %llx of the device, and no flag says so",
+			     (unsigned long long)gfn);
+	}
+	*was = false;
+	again = paging_take_dirty(&pg, gfn);
+	if (again && sure)
+		fail("gfn %llx of the device is still dirty after its flags were taken",
+		     (unsigned long long)gfn);
 }
 
 /* Both arrays of a range must be forgotten by the mode: nothing maps it, nothing shadows it. */
@@ -380,11 +430,8 @@ void host_move(gfn_t gfn, u64 n)
 	}
 	for (i = 0; i < n; i++)
 		slot->host[gfn + i - slot->base] = 0;
-}
-
-static struct gmem_slot *slot_d(void)
-{
-	return gmem_slot(&mem, RAM_D_BASE);
+	for (i = 0; slot->device && i < n; i++)
+		give(slot, gfn + i);
 }
 
 bool host_slot_there(void)
@@ -407,10 +454,13 @@ void host_add_slot(void)
 	struct gmem_slot *slot = slot_add(RAM_D_BASE, RAM_D_PAGES);
 	unsigned int i, j;
 
+	slot->device = set.device;
 	for (i = 0; i < RAM_D_PAGES; i++) {
 		gpa_t gpa = (RAM_D_BASE + i) << 12;
 
 		set_frame(slot, RAM_D_BASE + i, page_alloc(PAGE_GUEST));
+		if (set.device)
+			give(slot, RAM_D_BASE + i);
 		if (!touched[gpa >> 12])
 			continue;
 		for (j = 0; j < 512; j++) {

@@ -28,7 +28,6 @@ static bool in_guest;
 static bool host_changed; /* look at every cached translation at the next entry */
 static u64 next_rip = 0x400000;
 static u64 targets[ROOT_TARGETS]; /* the CR3-target values the CPU holds */
-static u32 targets_gen;
 static gpa_t shared_page;    /* where the base-address buffer was last seen */
 static struct counters seen; /* SUM counters as of the last audit */
 
@@ -57,13 +56,14 @@ void machine_start(void)
 	if (err)
 		fail("vm_init: error %d", err);
 	pv.pg = &pg;
-	pv.ready = pv.window = pv.step = false;
+	pv.unready = true;
+	pv.window = pv.step = false;
 	pv.flush = 0;
 	pv.flush_gen = 0;
 	pv.share_gpa = 0;
 	pv.share = pv.withdrawn = (struct shared_roots){};
 	pv.share_on = false;
-	pv.share_gen = targets_gen = 0;
+	pv.rearm = false;
 	memset(targets, 0, sizeof(targets));
 	shared_page = 0;
 	err = pg.ops->vcpu_init(&pv);
@@ -164,14 +164,14 @@ static void flush_now(void)
 	pv.flush = 0;
 }
 
-/* The vendor code looks again only when share_gen has grown. */
+/* The vendor code looks again only when it is told to. */
 static void load_targets(void)
 {
 	int i;
 
-	if (targets_gen == pv.share_gen)
+	if (!pv.rearm)
 		return;
-	targets_gen = pv.share_gen;
+	pv.rearm = false;
 	for (i = 0; i < ROOT_TARGETS; i++)
 		targets[i] = pv.share_on && pv.share.slot[i].cr3 ? pv.share.slot[i].load : 0;
 }
@@ -184,13 +184,13 @@ static void enter_guest(void)
 
 	if (in_guest)
 		return;
-	while (!pv.ready) {
+	while (pv.unready) {
 		res = (struct paging_result){};
 		v = pg.ops->prepare(&pv, &res);
 		pool_sync();
 		if (v == VERDICT_RETRY) {
-			if (!pv.ready)
-				fail("prepare said ready and left ready unset");
+			if (pv.unready)
+				fail("prepare said ready and left unready set");
 			break;
 		}
 		if (++tries > TRIES)
@@ -254,6 +254,7 @@ static void absorb(const struct ref *before, unsigned int access)
 static void emulated_store(const struct piece *p, gpa_t gpa)
 {
 	ram_write(gpa, p->data, p->len);
+	host_written(gpa);
 	pg.ops->pt_write(&pv, gpa, p->len);
 	pool_sync();
 }
@@ -386,8 +387,10 @@ static void commit(struct piece *p, int n)
 			oracle_success(p[i].gva, p[i].access, gpa[i], "the CPU");
 	}
 	for (i = 0; i < n; i++)
-		if (p[i].access & AC_W)
+		if (p[i].access & AC_W) {
 			ram_write(gpa[i], p[i].data, p[i].len);
+			host_written(gpa[i]);
+		}
 }
 
 /**

@@ -55,7 +55,9 @@ void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 	T(flush_context) \
 	T(flush_addr)    \
 	T(audits)        \
-	T(shared_loads)
+	T(shared_loads)  \
+	T(dirty)         \
+	T(clean)
 #define TALLY_FIELD(name) u64 name;
 struct tally {
 	TALLIES(TALLY_FIELD)
@@ -73,6 +75,7 @@ struct settings {
 	bool calm;	  /* few upheavals: what is cached grows old */
 	bool switches;	  /* to other modes and back */
 	bool shares;	  /* the guest uses the base-address buffer */
+	bool device;	  /* slot D is a device's: dirty flags tell what the guest wrote */
 	u32 audit_every;
 	u64 seed, steps;
 };
@@ -128,6 +131,8 @@ void host_move(gfn_t gfn, u64 n);
 void host_drop_slot(void);
 void host_add_slot(void);
 bool host_slot_there(void);
+void host_written(gpa_t gpa);
+void host_take_dirty(gfn_t gfn);
 void host_check_info_empty(gfn_t base, u64 n);
 void ram_write(gpa_t gpa, const void *buf, unsigned int len);
 u64 ram_read64(gpa_t gpa);

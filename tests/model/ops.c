@@ -706,6 +706,44 @@ static void op_stale_alias(void)
 		access_at(used, any_access());
 }
 
+static void device_looks(gfn_t gfn)
+{
+	machine_exit();
+	trace("the device looks at gfn %llx", (unsigned long long)gfn);
+	host_take_dirty(gfn);
+}
+
+/*
+ * The device looks at its frame between two stores through one mapping, which may go away
+ * meanwhile, unflushed.
+ */
+static void op_device(void)
+{
+	gfn_t gfn = RAM_D_BASE + 5 * choose(2);
+	gva_t gva = any_gva() & ~7ULL;
+	struct ref r;
+	u64 val;
+
+	ref_walk(gva, 0, &r);
+	if (!host_slot_there() || r.outside || r.n != 4)
+		return;
+	store_entry(r.entry[3], gfn << 12 | E_P | E_W | E_U | E_A | E_D);
+	if (!stopped)
+		guest_invlpg(gva);
+	val = chance64();
+	if (!stopped)
+		guest_store(gva, &val, 8, AC_AC);
+	if (!stopped && choose(3) == 0)
+		store_entry(r.entry[3], 0);
+	if (!stopped)
+		device_looks(gfn);
+	val = chance64();
+	if (!stopped)
+		guest_store(gva, &val, 8, AC_AC);
+	if (!stopped)
+		device_looks(gfn);
+}
+
 /* CR0.WP off, a large read-only user page, an instruction that reads one part and writes another. */
 static void op_large_read_only(void)
 {
@@ -863,8 +901,9 @@ static void op_host(void)
 			machine_switch(paging_modes[choose(n)]);
 		}
 		break;
-	default:
-		break; /* an interrupt: out and in again */
+	default: /* an interrupt: out and in again */
+		if (set.device && host_slot_there())
+			device_looks(RAM_D_BASE + choose(6));
 	}
 }
 
@@ -899,6 +938,10 @@ static void restart(void)
 /* Stories too long for chance to tell often enough. */
 static void op_directed(void)
 {
+	if (set.device && choose(2)) {
+		op_device();
+		return;
+	}
 	switch (choose(6)) {
 	case 0:
 		op_stale_alias();

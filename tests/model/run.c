@@ -183,6 +183,8 @@ bool run_config(const char *text)
 			set.switches = n;
 		else if (!strcmp(word, "share"))
 			set.shares = n;
+		else if (!strcmp(word, "device"))
+			set.device = n;
 		else if (!strcmp(word, "host"))
 			set.host_events = n;
 		else if (!strcmp(word, "audit") && n)

@@ -159,9 +159,12 @@ static size_t vformat(char *buf, size_t size, const char *fmt, va_list args)
 	return o.len;
 }
 
+static bool row_port; /* a real PC has none */
+
 /* A UART that nobody has set up sends five bits a character. */
 void console_init(void)
 {
+	row_port = inb(GUEST_PORT_ROW) == GUEST_ROW_THERE;
 	if ((inb(GUEST_PORT_COM1_LCR) & LCR_8BITS) != LCR_8BITS)
 		outb(GUEST_PORT_COM1_LCR, LCR_8BITS);
 }
@@ -205,9 +208,19 @@ void row(const char *fmt, ...)
 	va_start(args, fmt);
 	vformat(line, sizeof(line), fmt, args);
 	va_end(args);
+	if (!row_port) {
+		com1_write(line);
+		return;
+	}
 	for (const char *s = line; *s; s++)
 		outb(GUEST_PORT_ROW, (u8)*s);
 }
+
+/* Of the reset control register: a hard reset, and the edge that makes it happen. */
+#define RESET_CHOOSE 0x02
+#define RESET_NOW    0x04
+
+bool end_by_reset;
 
 void guest_exit(int status)
 {
@@ -220,6 +233,10 @@ void guest_exit(int status)
 		; /* or the last characters are still in the UART when the power goes */
 	while (*s)
 		outb(GUEST_PORT_BOCHS_SHUTDOWN, (u8)*s++);
+	if (end_by_reset) {
+		outb(GUEST_PORT_RESET, RESET_CHOOSE);
+		outb(GUEST_PORT_RESET, RESET_CHOOSE | RESET_NOW);
+	}
 	for (;;)
 		asm volatile("cli; hlt");
 }

@@ -30,10 +30,10 @@ noreturn void guard_unwind(int vector);
 
 noreturn void kernel_main(const u8 *boot_params);
 void console_init(void);
+extern bool end_by_reset; /* end=reset: what a bare machine does at the end */
 void cmdline_init(const char *line);
 void frame_init(const struct e820_entry *map, u32 entries);
 void paging_init(void);
-void tlb_init(void);
 void trap_init(void);
 void trap_set_frame(struct regs *frame);
 void proc_init(void);

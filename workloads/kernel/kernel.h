@@ -346,6 +346,22 @@ static always_inline void tlb_invpcid(u64 type, u64 pcid, u64 va)
  */
 void tlb_load(struct mm *mm, bool flush);
 
+/*
+ * An entry of the base-address buffer: instead of @cr3, @load may be loaded without an exit
+ */
+struct shared_root {
+	u64 cr3, load;
+};
+
+extern const volatile struct shared_root *shared_roots; /* GUEST_ROOTS of them, or NULL */
+
+/**
+ * tlb_share_roots() - ask the hypervisor for the base-address buffer
+ *
+ * Return: false where nobody offers one; then nothing changes. After that tlb_load() uses it.
+ */
+bool tlb_share_roots(void);
+
 /**
  * mm_switch() - make an address space the current one, if it is not yet
  * @mm: the address space

@@ -71,7 +71,8 @@ void print_kernel_keys(void)
 	       "  nx=0|1 smep=0|1 smap=0|1  protections (1 where the CPU has them)\n"
 	       "  ad=0|1              make entries with accessed and dirty already set (0)\n"
 	       "  roots=0|1           use the hypervisor's base-address buffer if it has one "
-	       "(0)\n");
+	       "(0)\n"
+	       "  end=halt|reset      what a bare machine does at the end (halt)\n");
 }
 
 static void take_options(void)
@@ -117,11 +118,18 @@ void kernel_main(const u8 *boot_params)
 	trap_init();
 	detect_cpu();
 	cmdline_init(boot_cmdline);
+	end_by_reset = cmdline_choice("end", 0, "halt|reset");
+	if (read_cr4() & CR4_LA57)
+		die(GUEST_STATUS_USAGE,
+		    "started with 5-level paging, which cannot be left from here: give the kernel "
+		    "that starts this image no5lvl");
 	take_options();
 	frame_init(e820, e820_count);
 	paging_init();
 	set_control_registers();
-	if (cmdline_number("roots", 0, 0, 1))
-		tlb_init();
+	/* Where nobody answers, the guest runs as it would without. */
+	if (cmdline_number("roots", 0, 0, 1) && !tlb_share_roots())
+		printf("guest: roots=1: no base-address buffer here, so MOV to CR3 stays as it "
+		       "is\n");
 	guest_exit(guest_main());
 }

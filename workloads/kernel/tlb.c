@@ -21,10 +21,7 @@ struct mm *current_mm = &kernel_mm;
 /* Counts flushes of kernel mappings that could only reach the current PCID. */
 static u64 kernel_gen;
 
-/* The page that the hypervisor fills, or NULL. */
-static volatile struct {
-	u64 cr3, load;
-} * shared_roots;
+const volatile struct shared_root *shared_roots;
 
 static void share_roots(void *page)
 {
@@ -38,15 +35,12 @@ static void share_roots(void *page)
 		shared_roots = page;
 }
 
-void tlb_init(void)
+bool tlb_share_roots(void)
 {
 	void *page = frame_alloc_contig(PAGE_SIZE);
 
-	/* Where nobody answers, the guest runs as it would without. */
 	guarded_call(share_roots, page);
-	if (!shared_roots)
-		printf("guest: roots=1: no base-address buffer here, so MOV to CR3 stays as it "
-		       "is\n");
+	return shared_roots != NULL;
 }
 
 static bool survives_switch(void)
@@ -65,7 +59,7 @@ void tlb_load(struct mm *mm, bool flush)
 	counts.cr3++;
 	for (u32 i = 0; shared_roots && !flush && i < GUEST_ROOTS; i++) {
 		if (shared_roots[i].cr3 == cr3) {
-			u64 load = *(volatile u64 *)&shared_roots[i].load;
+			u64 load = shared_roots[i].load;
 
 			/* 0: withdrawn between the two reads. */
 			if (load) {

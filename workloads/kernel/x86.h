@@ -20,6 +20,7 @@ typedef int64_t s64;
 #define CR0_WP (1ul << 16)
 
 #define CR4_PGE	    (1ul << 7)
+#define CR4_LA57    (1ul << 12)
 #define CR4_PCIDE   (1ul << 17)
 #define CR4_SMEP    (1ul << 20)
 #define CR4_SMAP    (1ul << 21)

@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The phase diagram's figures: which paging mode costs least at which working set and rate of table
+ * updates, and where the line between the families runs. Joins what was measured (summary.csv, and
+ * the walk references of a traced pass) with what is modelled (rows of walkmodel, cycles of a named
+ * CPU's parameter file); phase_cell.c decides.
+ *
+ * Cost of 1,000 accesses, per view:
+ *	measured, elapsed	body of the workload, in units of the clock
+ *	measured, with_refs	the same, and one more for each reference of a page walk
+ *	modelled, cycles	instructions (ticks) x cycles of an instruction
+ *				+ exits x cycles of an exit
+ *				+ translations + the data accesses themselves
+ */
+#include "phase_cell.h"
+#include "walk/cpu.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_COLUMNS 128
+#define MAX_AXIS    16
+#define MAX_CPUS    8
+#define MAX_VIEWS   (2 + 2 * MAX_CPUS)
+#define THOUSAND    1000
+
+static void __attribute__((noreturn)) fail(const char *what, const char *why)
+{
+	fprintf(stderr, "phase: %s: %s\n", what, why);
+	exit(2);
+}
+
+/* ---- tables by column name ---- */
+
+struct table {
+	char *name[MAX_COLUMNS];
+	size_t columns;
+	char *(*row)[MAX_COLUMNS];
+	size_t rows;
+};
+
+static size_t split(char *line, char **field)
+{
+	size_t n = 0;
+
+	line[strcspn(line, "\r\n")] = '\0';
+	while (n < MAX_COLUMNS) {
+		field[n++] = line;
+		line = strchr(line, ',');
+		if (!line)
+			return n;
+		*line++ = '\0';
+	}
+	return MAX_COLUMNS + 1;
+}
+
+static void read_table(const char *path, struct table *table)
+{
+	FILE *file = fopen(path, "re");
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!file)
+		fail(path, strerror(errno));
+	while (getline(&line, &room, file) >= 0) {
+		char *copy = strdup(line);
+
+		if (!table->columns) {
+			table->columns = copy ? split(copy, table->name) : MAX_COLUMNS + 1;
+			if (table->columns > MAX_COLUMNS)
+				fail(path, "its header has too many columns");
+			continue;
+		}
+		table->row = reallocarray(table->row, table->rows + 1, sizeof(*table->row));
+		if (!table->row || !copy || split(copy, table->row[table->rows]) != table->columns)
+			fail(path, "wrong number of fields");
+		table->rows++;
+	}
+	free(line);
+	fclose(file);
+}
+
+/* NULL where there is no such column: it was not taken. */
+static const char *text_of(const struct table *table, size_t row, const char *column)
+{
+	for (size_t i = 0; i < table->columns; i++)
+		if (!strcmp(table->name[i], column))
+			return table->row[row][i];
+	return NULL;
+}
+
+/* NAN for a figure that was not taken. */
+static double number_of(const struct table *table, size_t row, const char *column)
+{
+	const char *text = text_of(table, row, column);
+	char *end;
+	double value = text ? strtod(text, &end) : NAN;
+
+	return text && *text && !*end ? value : NAN;
+}
+
+static bool is(const struct table *table, size_t row, const char *column, const char *value)
+{
+	const char *text = text_of(table, row, column);
+
+	return text && !strcmp(text, value);
+}
+
+/* A value among "key:value;key:value"; NAN where it has none. */
+static double param_of(const struct table *table, size_t row, const char *key)
+{
+	const char *at = text_of(table, row, "params");
+	size_t size = strlen(key);
+
+	for (; at && *at; at += strcspn(at, ";"), at += *at == ';')
+		if (!strncmp(at, key, size) && at[size] == ':')
+			return strtod(at + size + 1, NULL);
+	return NAN;
+}
+
+/* ---- the plane ---- */
+
+struct axis {
+	double value[MAX_AXIS];
+	size_t n;
+};
+
+enum walked { WALK_ONE, WALK_2M, WALK_4K, WALKS }; /* one dimension; EPT with such pages */
+static const char *const walked_names[WALKS] = { "none", "2m", "4k" };
+
+struct cell {
+	double elapsed[PHASE_MODES], exits[PHASE_MODES], refs[PHASE_MODES];
+	double cycles[MAX_CPUS][WALKS]; /* translations and data, per access */
+};
+
+struct view {
+	const char *kind, *metric, *unit, *cpu, *ept_page;
+	unsigned int assumptions, cpu_index;
+	enum walked ept;
+	double cost[MAX_AXIS][MAX_AXIS][PHASE_MODES]; /* by size and rate */
+	struct phase_choice choice[MAX_AXIS][MAX_AXIS];
+	double crossover[MAX_AXIS];
+};
+
+static struct axis sizes, rates;
+static struct cell cells[MAX_AXIS][MAX_AXIS];
+static struct cpu_config cpus[MAX_CPUS];
+static unsigned int cpu_count;
+static const char *host = "", *clock_unit = "";
+static struct view views[MAX_VIEWS];
+static unsigned int view_count;
+
+static void add_value(struct axis *axis, double value)
+{
+	size_t at = axis->n;
+
+	if (!(value >= 0))
+		fail("the plane", "a row has no size or no rate of updates");
+	for (size_t i = 0; i < axis->n; i++)
+		if (axis->value[i] == value)
+			return;
+	if (axis->n == MAX_AXIS)
+		fail("the plane", "too many sizes or rates");
+	for (; at && axis->value[at - 1] > value; at--)
+		axis->value[at] = axis->value[at - 1];
+	axis->value[at] = value;
+	axis->n++;
+}
+
+static int index_of(const struct axis *axis, double value)
+{
+	for (size_t i = 0; i < axis->n; i++)
+		if (axis->value[i] == value)
+			return (int)i;
+	return -1;
+}
+
+static struct cell *find_cell(double size, double rate)
+{
+	int s = index_of(&sizes, size), r = index_of(&rates, rate);
+
+	return s < 0 || r < 0 ? NULL : &cells[s][r];
+}
+
+/* -1: not a row of ours */
+static int mode_of(const struct table *table, size_t row)
+{
+	if (is(table, row, "workload", "phase") && is(table, row, "engine", "penumbra"))
+		for (int mode = 0; mode < PHASE_MODES; mode++)
+			if (is(table, row, "mode", phase_mode_names[mode]))
+				return mode;
+	return -1;
+}
+
+static void empty_cells(void)
+{
+	double *figure = (double *)cells;
+
+	for (size_t i = 0; i < sizeof(cells) / sizeof(double); i++)
+		figure[i] = NAN;
+}
+
+/* The axes are what was run. Slices of guest time (exits_other) follow the emulated clock. */
+static void take_summary(const struct table *table)
+{
+	for (size_t i = 0; i < table->rows; i++) {
+		if (mode_of(table, i) < 0)
+			continue;
+		add_value(&sizes, param_of(table, i, "size"));
+		add_value(&rates, param_of(table, i, "updates"));
+	}
+	for (size_t i = 0; i < table->rows; i++) {
+		int mode = mode_of(table, i);
+		struct cell *cell;
+
+		if (mode < 0 || is(table, i, "checksum_agrees", "no"))
+			continue;
+		cell = find_cell(param_of(table, i, "size"), param_of(table, i, "updates"));
+		cell->elapsed[mode] = number_of(table, i, "elapsed_per_op");
+		cell->exits[mode] = number_of(table, i, "exits_per_op") -
+				    number_of(table, i, "exits_other_per_op");
+		host = text_of(table, i, "host");
+		clock_unit = text_of(table, i, "clock");
+	}
+}
+
+static void take_walks(const struct table *table)
+{
+	for (size_t i = 0; i < table->rows; i++) {
+		int mode = mode_of(table, i);
+		struct cell *cell;
+
+		cell = find_cell(param_of(table, i, "size"), param_of(table, i, "updates"));
+		if (mode >= 0 && cell)
+			cell->refs[mode] = (number_of(table, i, "walk_refs_guest") +
+					    number_of(table, i, "walk_refs_nested")) /
+					   number_of(table, i, "ops");
+	}
+}
+
+static void take_modelled(const struct table *table)
+{
+	for (size_t i = 0; i < table->rows; i++) {
+		struct cell *cell =
+			find_cell(number_of(table, i, "size"), number_of(table, i, "updates"));
+
+		for (unsigned int c = 0; c < cpu_count && cell; c++)
+			for (int w = 0; w < WALKS; w++)
+				if (is(table, i, "cpu", cpus[c].name) &&
+				    is(table, i, "nested", walked_names[w]))
+					cell->cycles[c][w] =
+						number_of(table, i,
+							  "translation_cycles_per_access") +
+						number_of(table, i, "data_cycles_per_access");
+	}
+}
+
+/* ---- views ---- */
+
+typedef double cost_of(const struct cell *cell, const struct view *view, int mode);
+
+static double cost_elapsed(const struct cell *cell, const struct view *view, int mode)
+{
+	(void)view;
+	return cell->elapsed[mode] * THOUSAND;
+}
+
+static double cost_with_refs(const struct cell *cell, const struct view *view, int mode)
+{
+	(void)view;
+	return (cell->elapsed[mode] + cell->refs[mode]) * THOUSAND;
+}
+
+static double cost_modelled(const struct cell *cell, const struct view *view, int mode)
+{
+	const struct cpu_config *cpu = &cpus[view->cpu_index];
+	enum walked walked = mode == PHASE_EPT ? view->ept : WALK_ONE;
+
+	return cell->elapsed[mode] * cpu->thousand_instructions_cycles +
+	       cell->exits[mode] * cpu->exit_cycles * THOUSAND +
+	       cell->cycles[view->cpu_index][walked] * THOUSAND;
+}
+
+static void add_view(struct view view, cost_of *cost)
+{
+	struct view *added = &views[view_count++];
+
+	*added = view;
+	for (size_t s = 0; s < sizes.n; s++) {
+		for (size_t r = 0; r < rates.n; r++) {
+			for (int mode = 0; mode < PHASE_MODES; mode++)
+				added->cost[s][r][mode] = cost(&cells[s][r], added, mode);
+			added->choice[s][r] = phase_choose(added->cost[s][r]);
+		}
+		added->crossover[s] = phase_crossover(
+			rates.value, (const double(*)[PHASE_MODES])added->cost[s], rates.n);
+	}
+}
+
+static void make_views(bool with_walks)
+{
+	struct view measured = { .kind = "measured", .cpu = "", .ept_page = "" };
+	struct view modelled = { .kind = "modelled", .metric = "cycles", .unit = "cycles" };
+
+	measured.metric = "elapsed";
+	measured.unit = clock_unit;
+	add_view(measured, cost_elapsed);
+	/* What follows wants instructions, and only an emulated clock counts those. */
+	if (strcmp(clock_unit, "ticks"))
+		return;
+	if (with_walks) {
+		measured.metric = "with_refs";
+		measured.unit = "ticks+refs";
+		add_view(measured, cost_with_refs);
+	}
+	for (unsigned int c = 0; c < cpu_count; c++) {
+		for (enum walked w = WALK_2M; w < WALKS; w++) {
+			modelled.cpu = cpus[c].name;
+			modelled.cpu_index = c;
+			modelled.ept = w;
+			modelled.ept_page = walked_names[w];
+			modelled.assumptions = cpus[c].assumptions;
+			add_view(modelled, cost_modelled);
+		}
+	}
+}
+
+/* ---- what goes out ---- */
+
+static FILE *open_csv(const char *path)
+{
+	FILE *file = fopen(path, "we");
+
+	if (!file)
+		fail(path, strerror(errno));
+	return file;
+}
+
+static void close_csv(FILE *file, const char *path)
+{
+	if (fclose(file))
+		fail(path, strerror(errno));
+}
+
+static void print_figure(FILE *file, double value, const char *format)
+{
+	fputc(',', file);
+	if (isfinite(value))
+		fprintf(file, format, value);
+}
+
+static void print_key(FILE *file, const struct view *view)
+{
+	fprintf(file, "%s,%s,%s,%s,%s,", view->kind, view->metric, view->unit, view->cpu,
+		view->ept_page);
+	if (*view->cpu)
+		fprintf(file, "%u", view->assumptions);
+	fprintf(file, ",%s", host);
+}
+
+#define KEY_COLUMNS "kind,metric,unit,cpu,ept_page,assumptions,host"
+
+static void write_cells(const char *path)
+{
+	FILE *file = open_csv(path);
+
+	fputs(KEY_COLUMNS ",size,updates,best,ratio", file);
+	for (int mode = 0; mode < PHASE_MODES; mode++)
+		fprintf(file, ",%s", phase_mode_names[mode]);
+	fputc('\n', file);
+	for (unsigned int v = 0; v < view_count; v++) {
+		for (size_t s = 0; s < sizes.n; s++) {
+			for (size_t r = 0; r < rates.n; r++) {
+				const struct phase_choice *choice = &views[v].choice[s][r];
+
+				print_key(file, &views[v]);
+				fprintf(file, ",%.0f,%.0f,%s", sizes.value[s], rates.value[r],
+					choice->verdict == PHASE_EMPTY ? ""
+					: choice->verdict == PHASE_EQUAL
+						? "tie"
+						: phase_mode_names[choice->mode]);
+				print_figure(file, choice->ratio, "%.4g");
+				for (int mode = 0; mode < PHASE_MODES; mode++)
+					print_figure(file, views[v].cost[s][r][mode], "%.6g");
+				fputc('\n', file);
+			}
+		}
+	}
+	close_csv(file, path);
+}
+
+static const char *crossover_word(double rate)
+{
+	if (isnan(rate))
+		return "";
+	return isinf(rate) ? "never" : rate > 0 ? "crosses" : "always";
+}
+
+static void write_crossovers(const char *path)
+{
+	FILE *file = open_csv(path);
+
+	fputs(KEY_COLUMNS ",size,ept_wins,from_updates\n", file);
+	for (unsigned int v = 0; v < view_count; v++) {
+		for (size_t s = 0; s < sizes.n; s++) {
+			print_key(file, &views[v]);
+			fprintf(file, ",%.0f,%s", sizes.value[s],
+				crossover_word(views[v].crossover[s]));
+			print_figure(file, views[v].crossover[s], "%.4g");
+			fputc('\n', file);
+		}
+	}
+	close_csv(file, path);
+}
+
+static void print_size(double bytes)
+{
+	printf("%7.0f %s", bytes >= 1 << 20 ? bytes / (1 << 20) : bytes / 1024,
+	       bytes >= 1 << 20 ? "MiB" : "KiB");
+}
+
+/* For a terminal: the line between the families. */
+static void print_text(void)
+{
+	printf("Table updates per 1,000 accesses from which on ept costs less than any shadow "
+	       "mode\n"
+	       "(0: at every rate; >%.0f: at none that was run)\n%11s",
+	       rates.value[rates.n - 1], "");
+	for (unsigned int v = 0; v < view_count; v++)
+		printf(" %12s", *views[v].cpu ? views[v].cpu : views[v].unit);
+	printf("\n%11s", "working set");
+	for (unsigned int v = 0; v < view_count; v++) {
+		char what[32] = "measured";
+
+		if (*views[v].cpu)
+			snprintf(what, sizeof(what), "EPT %s", views[v].ept_page);
+		printf(" %12s", what);
+	}
+	putchar('\n');
+	for (size_t s = 0; s < sizes.n; s++) {
+		print_size(sizes.value[s]);
+		for (unsigned int v = 0; v < view_count; v++) {
+			char what[32] = "-";
+			double rate = views[v].crossover[s];
+
+			if (isinf(rate))
+				snprintf(what, sizeof(what), ">%.0f", rates.value[rates.n - 1]);
+			else if (rate > 0 && rate < .05)
+				snprintf(what, sizeof(what), "<0.1");
+			else if (!isnan(rate))
+				snprintf(what, sizeof(what), "%.*f", rate > 0 && rate < 10 ? 1 : 0,
+					 rate);
+			printf(" %12s", what);
+		}
+		putchar('\n');
+	}
+}
+
+/* ---- the command line ---- */
+
+static void usage(FILE *to)
+{
+	fputs("usage: phase --summary FILE --cells FILE --crossover FILE [OPTION...]\n"
+	      "\n"
+	      "Decides which paging mode costs least in each cell of the plane of working set and\n"
+	      "table updates, and prints where ept begins to win.\n"
+	      "\n"
+	      "  --summary FILE    summary.csv of the workload phase\n"
+	      "  --cells FILE      to write: a line per view and cell\n"
+	      "  --crossover FILE  to write: a line per view and working set\n"
+	      "  --modelled FILE   walkmodel's rows, with columns size, updates and nested before\n"
+	      "  --cpu FILE        a CPU of these rows; may be repeated\n"
+	      "  --walks FILE      walks.csv of bench/walk/measure\n"
+	      "  --help            this text\n"
+	      "\n"
+	      "Exit status: 0; 2 wrong usage or input.\n",
+	      to);
+}
+
+static void add_cpu(const char *path)
+{
+	struct cpu_config *cpu = &cpus[cpu_count];
+	FILE *file = cpu_count < MAX_CPUS ? fopen(path, "re") : NULL;
+
+	if (!file)
+		fail(path, cpu_count < MAX_CPUS ? strerror(errno) : "too many CPUs");
+	if (!cpu_read(cpu, file, path))
+		exit(2);
+	fclose(file);
+	if (!cpu->exit_cycles || !cpu->thousand_instructions_cycles)
+		fail(path, "exit_cycles and thousand_instructions_cycles must be there");
+	cpu_count++;
+}
+
+int main(int argc, char **argv)
+{
+	enum { SUMMARY, CELLS, CROSSOVER, MODELLED, CPU, WALKS_CSV, HELP, OPTIONS };
+	static const struct option longopts[] = {
+		{ "summary", required_argument, NULL, SUMMARY },
+		{ "cells", required_argument, NULL, CELLS },
+		{ "crossover", required_argument, NULL, CROSSOVER },
+		{ "modelled", required_argument, NULL, MODELLED },
+		{ "cpu", required_argument, NULL, CPU },
+		{ "walks", required_argument, NULL, WALKS_CSV },
+		{ "help", no_argument, NULL, HELP },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *given[OPTIONS] = { NULL };
+	struct table summary = { 0 }, walks = { 0 }, model = { 0 };
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
+		if (c == HELP) {
+			usage(stdout);
+			return 0;
+		}
+		if (c == '?') {
+			usage(stderr);
+			return 2;
+		}
+		given[c] = optarg;
+		if (c == CPU)
+			add_cpu(optarg);
+	}
+	if (optind < argc || !given[SUMMARY] || !given[CELLS] || !given[CROSSOVER] ||
+	    !given[CPU] != !given[MODELLED]) {
+		usage(stderr);
+		return 2;
+	}
+	read_table(given[SUMMARY], &summary);
+	empty_cells();
+	take_summary(&summary);
+	if (!sizes.n)
+		fail(given[SUMMARY], "it has no row of the workload phase");
+	if (given[MODELLED]) {
+		read_table(given[MODELLED], &model);
+		take_modelled(&model);
+	}
+	if (given[WALKS_CSV]) {
+		read_table(given[WALKS_CSV], &walks);
+		take_walks(&walks);
+	}
+	make_views(given[WALKS_CSV] != NULL);
+	write_cells(given[CELLS]);
+	write_crossovers(given[CROSSOVER]);
+	print_text();
+	return 0;
+}

@@ -1,0 +1,124 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The phase diagram: the decision of a cell, and build/phase on hand-made figures whose answer can be
+# worked out on paper.
+cd "$(dirname "$0")/.." || exit 1
+B=${B:-build}
+make -s --no-print-directory "$B/tests/phase" "$B/phase" "$B/walkmodel" || {
+	echo "Bail out! the programs do not build"
+	exit 1
+}
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+"$B/tests/phase" >"$dir/unit"
+failed=$?
+grep -v '^1\.\.' "$dir/unit"
+n=$(grep -c '^\(not \)\?ok' "$dir/unit")
+
+# check DESCRIPTION GOT WANTED
+check() {
+	n=$((n + 1))
+	if [ "$2" = "$3" ]; then
+		echo "ok $n - $1: $3"
+	else
+		failed=1
+		echo "not ok $n - $1: got '$2', should be '$3'"
+	fi
+}
+
+# summary MODE UPDATES ELAPSED EXITS: a row; one exit in ten is a slice.
+summary() {
+	echo "penumbra,$1,phase,size:8192;updates:$2;ad:1,ticks,emulated,$3,$4,0.1,yes"
+}
+cat >"$dir/cpu.conf" <<-END
+	name Paper # made up
+	dtlb 4k 64 4 # made up
+	itlb 4k 64 4 # made up
+	exit_cycles 1000 # assumption
+	thousand_instructions_cycles 500 # assumption
+END
+{
+	echo "engine,mode,workload,params,clock,host,elapsed_per_op,exits_per_op,exits_other_per_op,checksum_agrees"
+	summary shadow 0 10 0.1
+	summary ept 0 10 0.1
+	summary shadow 10 20 0.12
+	summary ssp 10 15 0.11
+	summary ept 10 10 0.1
+	summary shadow 20 30 0.14
+	echo "kvm,ept,phase,size:8192;updates:20;ad:1,ticks,emulated,1,0,0,yes"
+	echo "penumbra,ept,chase,size:8192,ticks,emulated,1,0,0,yes"
+} >"$dir/summary.csv"
+{
+	echo "engine,mode,workload,params,ops,walk_refs_guest,walk_refs_nested"
+	for updates in 0 10; do
+		for mode in shadow ssp; do
+			echo "penumbra,$mode,phase,size:8192;updates:$updates;ad:1,100,400,0"
+		done
+		echo "penumbra,ept,phase,size:8192;updates:$updates;ad:1,100,400,500"
+	done
+} >"$dir/walks.csv"
+{
+	echo "size,updates,nested,cpu,translation_cycles_per_access,data_cycles_per_access"
+	for updates in 0 10 20; do
+		echo "8192,$updates,none,Paper,5,10"
+		echo "8192,$updates,2m,Paper,5,10"
+		echo "8192,$updates,4k,Paper,15,10"
+	done
+} >"$dir/modelled.csv"
+"$B/phase" --summary "$dir/summary.csv" --walks "$dir/walks.csv" --modelled "$dir/modelled.csv" \
+	--cpu "$dir/cpu.conf" --cells "$dir/cells.csv" --crossover "$dir/lines.csv" >"$dir/text"
+check "it ends well" $? 0
+
+# cell METRIC EPT-PAGE UPDATES: best, ratio and the costs
+cell() {
+	awk -F, -v metric="$1" -v page="$2" -v updates="$3" \
+		'$2 == metric && $5 == page && $9 == updates {
+			print $10 "," $11 "," $12 "," $13 "," $14 "," $15 }' "$dir/cells.csv"
+}
+check "measured: the same" "$(cell elapsed '' 0)" tie,1,10000,,,10000
+check "measured: ept against the best shadow mode" "$(cell elapsed '' 10)" ept,1.5,20000,15000,,10000
+check "measured: no ept, no winner" "$(cell elapsed '' 20)" ,,30000,,,
+check "with references" "$(cell with_refs '' 10)" tie,1,24000,19000,,19000
+check "with references: none counted" "$(cell with_refs '' 20)" ,,,,,
+# 10 ticks x 0.5 + no exit + 5 + 10; for ept 15 + 10
+check "modelled: walks decide" "$(cell cycles 4k 0)" shadow,1.5,20000,,,30000
+# ssp: 15 x 0.5 + 0.01 x 1000 + 15
+check "modelled: exits decide" "$(cell cycles 4k 10)" ept,1.083,45000,32500,,30000
+check "modelled: with large pages more so" "$(cell cycles 2m 10)" ept,1.625,45000,32500,,20000
+check "assumptions are counted" "$(awk -F, '$2 == "cycles" { print $6 }' "$dir/cells.csv" | sort -u)" 2
+check "no line without ept at the greatest rate" \
+	"$(awk -F, '$2 == "elapsed" { print $9 "," $10 }' "$dir/lines.csv")" ","
+grep -v 'updates:20;' "$dir/summary.csv" >"$dir/two.csv"
+"$B/phase" --summary "$dir/two.csv" --modelled "$dir/modelled.csv" --cpu "$dir/cpu.conf" \
+	--cells "$dir/cells.csv" --crossover "$dir/lines.csv" >"$dir/text"
+check "the line of the model" \
+	"$(awk -F, '$5 == "4k" { print $9 "," $10 }' "$dir/lines.csv")" crosses,8
+check "and on the terminal" "$(awk '$2 == "KiB" { print $3, $4, $5 }' "$dir/text")" "0 0 8.0"
+sed 's/,ticks,/,tsc,/' "$dir/two.csv" >"$dir/tsc.csv"
+"$B/phase" --summary "$dir/tsc.csv" --modelled "$dir/modelled.csv" --cpu "$dir/cpu.conf" \
+	--cells "$dir/cells.csv" --crossover "$dir/lines.csv" >/dev/null
+check "cycles are no instructions: nothing is modelled from them" \
+	"$(sed 1d "$dir/cells.csv" | cut -d, -f1-3 | sort -u)" measured,elapsed,tsc
+
+# The updates of the generator: each is a walk where there was none.
+walks() {
+	"$B/walkmodel" --cpu bench/walk/cpus/skylake_x.conf --generate phase --size 128K --ops 10000 \
+		--updates "$1" | tail -n 1 | cut -d, -f8
+}
+check "the generator: no walk in a small set" "$(walks 0)" 0
+check "the generator: one for each update" "$(walks 10)" 100
+
+# Bad input: a sentence and status 2.
+refused() {
+	what=$1
+	shift
+	"$B/phase" "$@" --cells "$dir/c" --crossover "$dir/l" >/dev/null 2>"$dir/err"
+	check "$what" "$? $(grep -c '^phase: ' "$dir/err")" "2 1"
+}
+refused "no such file" --summary "$dir/none"
+grep -v "phase,size" "$dir/two.csv" >"$dir/others.csv"
+refused "no row of the workload" --summary "$dir/others.csv"
+refused "a CPU without the cycles of an exit" --summary "$dir/two.csv" \
+	--modelled "$dir/modelled.csv" --cpu bench/walk/cpus/bochs.conf
+echo "1..$n"
+exit "$failed"
