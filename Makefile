@@ -36,6 +36,7 @@ help:
 #:                    JOBS=1             passes at a time on the emulated host (default 2)
 #: others:
 #:   make cost      ticks per operation, engines and modes side by side; takes the same
+#:   make growth    the same as processes, table pages and guest memory grow
 #:   make phase     who costs least where: working set against table updates, and the crossover
 #:   make plots     draw again from CSV (RESULTS=results/DIR, default results/latest)
 #:   make report    one page of it all, results/latest/report.html (or of RESULTS=results/DIR)
@@ -46,7 +47,7 @@ help:
 #:   make all       only build
 #:   make clean     remove build products (results stay)
 
-all: $(B)/runner $(B)/summarize $(B)/suite.elf $(TEST_PROGRAMS) emulated-tools $(B)/emulated/hv/penumbra.ko
+all: $(B)/runner $(B)/summarize $(B)/growth $(B)/suite.elf $(TEST_PROGRAMS) emulated-tools $(B)/emulated/hv/penumbra.ko
 
 $(B):
 	@mkdir -p $@

@@ -11,12 +11,23 @@ $(B)/runner: $(RUNNER_SRC) bench/runner.h bench/columns.h bench/walk/pmu.h workl
 $(B)/summarize: bench/summarize.c bench/columns.h | $(B)
 	$(CC) $(BENCH_CFLAGS) -o $@ bench/summarize.c
 
+$(B)/growth: bench/growth.c | $(B)
+	$(CC) $(BENCH_CFLAGS) -o $@ $< -lm
+
 # Ticks or cycles of one operation at a time, all engines and modes side by side.
 .PHONY: cost
 cost:
 	@scripts/setup build plots
 	@CONF=bench/cost.conf SUMMARY=table RESULTS_DIR=results/cost \
 		ENGINES="$${ENGINES:-kvm penumbra native}" bench/run
+
+# The same operations as the guest grows. The pages in use are spread over its memory, so those that
+# back it are small; a guest does all operations, so it may take longer.
+.PHONY: growth
+growth:
+	@scripts/setup build plots
+	@CONF=bench/growth.conf SUMMARY=growth RESULTS_DIR=results/growth \
+		HUGEPAGES="$${HUGEPAGES:-off}" TIMEOUT="$${TIMEOUT:-300}" bench/run
 
 # The plane of working set and table updates: who costs least, measured and on named CPUs.
 # RESULTS=DIR draws again from the files there.

@@ -55,7 +55,8 @@
 	COLUMN(walk_cycles_ept, VALUE, "CPU cycles with a walk of EPT, in the guest")            \
 	COLUMN(tlb_flush_dtlb, VALUE, "flushes of the first-level data TLB, in the guest")       \
 	COLUMN(tlb_flush_stlb, VALUE, "flushes of the second-level TLB, in the guest")           \
-	COLUMN(guest_instructions, VALUE, "instructions of the guest, by the CPU's counter")
+	COLUMN(guest_instructions, VALUE, "instructions of the guest, by the CPU's counter")     \
+	COLUMN(guest_mib, KEY, "guest RAM in MiB; empty: a machine's own")
 
 #define COLUMN_ENUM(name, kind, sentence) COL_##name,
 enum column_id { PENUMBRA_COLUMNS(COLUMN_ENUM) COL_NR };

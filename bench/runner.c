@@ -368,6 +368,7 @@ static void set_up_rows(struct rows *rows, const struct options *opt)
 		rows->mode = "unknown";
 	if (opt->gtt_mib)
 		rows->gtt_mode = read_parameter("/sys/module/penumbra/parameters/gtt_mode");
+	rows->guest_mib = opt->rows ? 0 : opt->mem_mib;
 	rows->host = value[2] ? value[2] : "";
 	rows->clock = value[3] ? value[3] : "";
 	rows->populated = opt->populate;

@@ -127,7 +127,8 @@ struct rows {
 	const char *engine, *mode, *host, *clock;
 	const char *gtt_mode; /* NULL: the VM has no such device */
 	char backing[64];
-	bool populated; /* all guest RAM was touched before the guest started */
+	bool populated;	    /* all guest RAM was touched before the guest started */
+	uint64_t guest_mib; /* 0: the guest ran on a machine of its own */
 	const char *cmdline;
 	unsigned int written;
 	bool failed; /* some row is not ok */

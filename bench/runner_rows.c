@@ -180,6 +180,8 @@ static void set_tags(const struct rows *rows, struct row *row)
 	set_text(row, COL_backing, rows->backing);
 	if (rows->gtt_mode)
 		set_text(row, COL_gtt_mode, rows->gtt_mode);
+	if (rows->guest_mib)
+		set_value(row, COL_guest_mib, rows->guest_mib);
 }
 
 /**

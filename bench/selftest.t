@@ -50,6 +50,7 @@ flags="-std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=address,
 build() {
 	$CC $flags -o "$tmp/runner" "$top"/bench/runner*.c "$top/bench/walk/pmu.c" || bail_out "the runner does not build"
 	$CC $flags -o "$tmp/summarize" "$top/bench/summarize.c" || bail_out "summarize does not build"
+	$CC $flags -o "$tmp/growth" "$top/bench/growth.c" -lm || bail_out "growth does not build"
 	$CC $flags -o "$tmp/selftest" "$top/bench/selftest.c" "$top/bench/runner_rows.c" \
 		"$top/bench/runner_stats.c" "$top/bench/runner_pmu.c" "$top/bench/walk/pmu.c" || bail_out "selftest.c does not build"
 }
@@ -224,9 +225,9 @@ test_rows() {
 
 # ------------------------------------------------------------------------------ summary
 
-# row MODE WORKLOAD REP STATUS ELAPSED EXITS CHECKSUM
+# row MODE WORKLOAD REP STATUS ELAPSED EXITS CHECKSUM [GUEST_MIB]
 row() {
-	echo "penumbra,$1,$2,a:1,$3,$4,100,$5,1000,ticks,emulated,$6,,,,,,,,,,,,,,,,$7,,thp,,,,,,,,,,,,,"
+	echo "penumbra,$1,$2,a:1,$3,$4,100,$5,1000,ticks,emulated,$6,,,,,,,,,,,,,,,,$7,,thp,,,,,,,,,,,,,,${8:-}"
 }
 
 # Column NAME of the summary's row for MODE and WORKLOAD.
@@ -324,7 +325,104 @@ test_summary() {
 	says 2 "No such file" "a missing file"
 }
 
+# ------------------------------------------------------------------------------ growth
+
+# grown MODE KIND PROCS TABLES MIB COST: a row of 100 operations that cost that.
+grown() {
+	row "$1" growth 1 ok $(($6 * 100 + 1000)) 0 0x1 "$5" |
+		sed "s/a:1/kind:$2;procs:$3;tables:$4/"
+}
+
+growth() {
+	"$tmp/summarize" "$tmp/raw.csv" >"$tmp/summary.csv" 2>"$tmp/err" || return
+	"$tmp/growth" "$@" "$tmp/summary.csv" >"$tmp/out" 2>"$tmp/err"
+	status=$?
+}
+
+test_growth() {
+	: >"$tmp/reasons"
+	{
+		cat "$tmp/header"
+		for n in 10 100 1000; do
+			grown shadow flat 1 $n 256 500
+			grown shadow linear 1 $n 256 $((n * 7))
+			grown shadow square 1 $n 256 $((n * n))
+			# A linear part under a large constant: all sizes together hide it.
+			grown shadow tail 1 $n 256 $((1000 + n * 2))
+			grown shadow small 1 $n 256 $((n / 100 + 1))
+			grown shadow nothing 1 $n 256 0
+		done
+		grown shadow flat 8 10 256 500
+		grown shadow flat 64 10 256 500
+		grown shadow flat 1 10 64 1000
+		grown shadow flat 1 10 1024 250
+		grown shadow two 1 10 256 10
+		grown shadow two 1 100 256 1000
+	} >"$tmp/raw.csv"
+	growth
+	has "^flat  *processes 1..64  *500..500  0.00 $" "a constant cost has slope 0"
+	has "^flat  *table pages 10..1000  *500..500  0.00 $" "along each axis"
+	has "^flat  *guest MiB 64..1024  *1000..250 -0.50 $" "one that falls has less"
+	has "^linear  *table pages 10..1000  *70..7000  1.00\*$" "a linear one has slope 1"
+	has "^square  *table pages 10..1000  *100..1000000  2.00\*$" "a quadratic one 2"
+	has "^tail .* 0.23\*$" "a slope at the end is enough"
+	has "^small .* 0.52 $" "a change of a few clock units is no growth"
+	has "^nothing .* - $" "what costs nothing has no slope"
+	has_not "^two" "two sizes make no slope"
+	[ "$status:$(grep -c "^grows:.*NO REASON" "$tmp/out")" = 1:3 ]
+	result $? "what grows without a reason is a failure"
+	cat >"$tmp/reasons" <<-'END'
+		# axis operation mode reason
+		tables linear shadow because
+		* square * of the square
+		tables tail shadow the end
+	END
+	growth --reasons "$tmp/reasons"
+	[ "$status:$(grep -c "^grows:" "$tmp/out")" = 0:3 ]
+	result $? "with reasons it is none"
+	has "^grows: square with table pages, shadow: slope 2.00, at the end 2.00: of the square$" \
+		"the reason is printed"
+	sed -i 's/shadow because/ept because/; s/tables tail/procs tail/' "$tmp/reasons"
+	growth --reasons "$tmp/reasons"
+	[ "$status:$(grep -c "NO REASON" "$tmp/out")" = 1:2 ]
+	result $? "a reason is for its mode and axis"
+	echo "tables linear" >"$tmp/reasons"
+	growth --reasons "$tmp/reasons"
+	says 2 "is not: axis operation mode reason" "a line of the reasons that is cut short"
+	sed -i '/flat\|linear\|square\|tail\|small\|nothing/d' "$tmp/raw.csv"
+	growth
+	says 2 "three sizes" "nothing with three sizes"
+	echo "a,b" >"$tmp/summary.csv"
+	"$tmp/growth" "$tmp/summary.csv" >"$tmp/out" 2>"$tmp/err"
+	status=$?
+	says 2 "a column is missing" "a file that is no summary"
+
+	# Rows that differ in guest memory alone are not one and the same.
+	{
+		cat "$tmp/header"
+		for mib in 64 256; do
+			row shadow gups 1 ok $((1000 + mib * 100)) 0 0x1 $mib
+			row ept gups 1 ok 2000 0 0x1 $mib
+		done
+	} >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	[ "$(cell cost_vs_ept shadow gups | tr '\n' ' ')" = "6.4 25.6 " ]
+	result $? "guest memory is part of what is compared"
+}
+
 # ------------------------------------------------------------------------------ matrix
+
+test_matrix_mem() {
+	make_pretended_host
+	{
+		echo "1 2 1 plain d=4"
+		echo "1 2 1 sized mem=64 d=4"
+	} >"$tmp/conf"
+	matrix MODES=ept MEM=300
+	[ "$status:$(sed -n 's/.*@csv.*workload=//p' "$tmp/out" | tr '\n' '/')" = \
+		"0:plain d=4 reps=2 pmu=on mem=300/sized d=4 reps=2 pmu=on mem=64/" ]
+	result $? "mem= is the guest's RAM for its line, MEM= for the others"
+}
 
 test_matrix_gtt() {
 	make_pretended_host
@@ -349,7 +447,7 @@ test_matrix_gtt() {
 test_matrix_words() {
 	make_pretended_host
 	printf '%s\n' "1 1 1 good a=1 hugepages=off populate=1 b=2" "1 1 1 good kind=ioctl_run" \
-		"1 1 1 good c=3 hugepages=2M" "1 1 1 gfx gtt=8" >"$tmp/conf"
+		"1 1 1 good c=3 hugepages=2M" "1 1 1 good mem=64 d=4" "1 1 1 gfx gtt=8" >"$tmp/conf"
 	matrix MODES=ept WORKLOADS=good
 	has "--hugepages thp .*--hugepages off --populate .*workload=good a=1 b=2 reps=1" \
 		"options for one line go to the runner, not to the guest"
@@ -381,6 +479,7 @@ make_pretended_host() {
 		--console) console=$2 ;;
 		--tag) tag=$2 ;;
 		--append) line=$2 ;;
+		--mem) mem=$2 ;;
 		--pmu)
 			pmu=$2
 			[ $pmu != list ] || { echo "none: a pretended CPU"; exit; }
@@ -389,7 +488,7 @@ make_pretended_host() {
 		shift
 	done
 	echo "guest: a sentence" >"$console"
-	echo "@csv $tag $line pmu=$pmu"
+	echo "@csv $tag $line pmu=$pmu mem=$mem"
 	case $line in
 	*workload=bad*) echo "runner: it broke" >&2 && exit 126 ;;
 	*workload=rare*) exit 2 ;;
@@ -676,6 +775,18 @@ test_plots() {
 	grep -q "left out memory" "$tmp/err" && [ ! -e "$tmp/results/memory.png" ]
 	result $? "a plot without data is left out, with a sentence"
 	test_gtt_plots
+	{
+		cat "$tmp/header"
+		for mode in shadow ept; do
+			grown $mode pf 1 10 256 90
+			grown $mode pf 8 10 256 90
+			grown $mode pf 64 10 256 95
+		done
+	} >"$tmp/results/raw.csv"
+	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/results" >"$tmp/out" 2>"$tmp/err" &&
+		[ -s "$tmp/results/growth.png" ] && [ ! -e "$tmp/results/exits.png" ]
+	result $? "what grows has a plot of its own"
+	sed 's/^/# /' "$tmp/err"
 	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/absent" >"$tmp/out" 2>"$tmp/err"
 	status=$?
 	says 2 "is not there" "no CSV"
@@ -683,13 +794,15 @@ test_plots() {
 
 build
 cat >"$tmp/header" <<'END'
-engine,mode,workload,params,rep,status,ops,elapsed,control,clock,host,exits,exits_pt_write,exits_hidden_fault,exits_true_fault,exits_cr3,exits_invlpg,exits_nested,exits_other,flush_guest_invlpg,flush_guest_cr3,flush_guest_invpcid,flush_host,emulated_stores,sptes_written,shadow_pages_peak,shadow_bytes_peak,checksum,guest_faults,backing,gtt_mode,exits_gtt_write,exits_gtt_doorbell,gtt_entries_rebuilt,gtt_portions_compared,gtt_portions_clean,gtt_shadow_cycles,walk_cycles_load,walk_cycles_store,walk_cycles_ept,tlb_flush_dtlb,tlb_flush_stlb,guest_instructions
+engine,mode,workload,params,rep,status,ops,elapsed,control,clock,host,exits,exits_pt_write,exits_hidden_fault,exits_true_fault,exits_cr3,exits_invlpg,exits_nested,exits_other,flush_guest_invlpg,flush_guest_cr3,flush_guest_invpcid,flush_host,emulated_stores,sptes_written,shadow_pages_peak,shadow_bytes_peak,checksum,guest_faults,backing,gtt_mode,exits_gtt_write,exits_gtt_doorbell,gtt_entries_rebuilt,gtt_portions_compared,gtt_portions_clean,gtt_shadow_cycles,walk_cycles_load,walk_cycles_store,walk_cycles_ept,tlb_flush_dtlb,tlb_flush_stlb,guest_instructions,guest_mib
 END
 test_loader
 test_options
 test_rows
 test_summary
+test_growth
 test_matrix
+test_matrix_mem
 test_matrix_gtt
 test_matrix_words
 test_run

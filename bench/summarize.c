@@ -336,9 +336,16 @@ static bool same(const struct record *a, const struct record *b, enum column_id 
 	return !strcmp(a->field[col], b->field[col]);
 }
 
+/* Only a machine of its own has no size of guest memory: it goes with any. */
+static bool same_memory(const struct record *a, const struct record *b)
+{
+	return same(a, b, COL_guest_mib) || !a->field[COL_guest_mib][0] ||
+	       !b->field[COL_guest_mib][0];
+}
+
 static bool same_work(const struct record *a, const struct record *b)
 {
-	return same(a, b, COL_workload) && same(a, b, COL_params);
+	return same(a, b, COL_workload) && same(a, b, COL_params) && same_memory(a, b);
 }
 
 /* The same work on the same kind of host and clock, by that engine in that mode. */

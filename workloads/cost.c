@@ -2,22 +2,35 @@
 /*
  * The price of single operations, one kind a run: what a hypervisor engineer reads first. Each kind
  * is a handful of instructions; the control is the same loop around nothing.
+ *
+ * Two workloads: cost is the operation alone, growth the same amid a crowd of processes and table
+ * pages that have nothing to do with it, its frames spread over all guest memory. What an operation
+ * costs should not depend on the crowd.
  */
 #include "harness/harness.h"
 
 #define PAGES	     1024
 #define TABLES	     2
 #define SWITCH_LOADS 8
+#define SPACES_MAX   64
+#define LIVES	     16		/* sets of frames that kind=process takes in turn */
+#define LIFE_FRAMES  4		/* tables of the smallest process */
+#define REUSE_WORDS  16		/* stores into each frame when it is data again */
 #define VMCALL_NONE  0x70656e75 /* no hypervisor's call: answered by an error */
 #define TARGET	     KERNEL_WINDOW
 #define PDE_TARGET   (KERNEL_WINDOW + (1ul << 30))
 #define UNMAPPED     (KERNEL_WINDOW + (2ul << 30))
+#define CROWD	     (KERNEL_WINDOW + (4ul << 30)) /* a table page for each 2 MiB from here */
+#define CROWD_MAX    16384
+#define SCATTER	     61	 /* table pages from one to the next; prime */
+#define SETTLE	     16	 /* full flushes after which the lazy modes have closed idle tables */
+#define FEW_PAGES    256 /* pages of a growth run, and its operations */
 
 /* Where the pages stand before a body; FRESH: mapped to frames that were never touched since boot. */
 enum start { NOTHING, MAPPED, TOUCHED, UNMAPPED_ALL, FRESH };
 
-/* How many operations a page serves in a body. */
-enum use { MANY, ONCE };
+/* How many operations a page serves in a body; TABLE: a table page of the crowd serves one. */
+enum use { MANY, ONCE, TABLE };
 
 struct kind {
 	u64 (*op)(u64 i);
@@ -28,10 +41,17 @@ struct kind {
 };
 
 static u64 kind, sum, own_cr3;
+static u64 chosen, nth; /* growth: 0 or kind + 1; of each, which */
+static u64 pages = PAGES, spaces = 2;
+static u64 crowd_procs, tables; /* the crowd: processes, table pages; 0: none */
+static u64 crowd_frame;		/* all of the crowd's table pages map it */
+static u64 **crowd_entry, *crowd_table;
+static struct mm life[LIVES];
+static u64 life_frame[LIVES][LIFE_FRAMES];
 static u64 *entry[PAGES], frame[PAGES][2];
 static u8 turn[PAGES];
 static u64 *pde, pde_table[TABLES], pde_turn;
-static struct mm *space[2];
+static struct mm *space[SPACES_MAX];
 static u64 space_cr3[2];
 static const volatile struct shared_root *space_slot[2]; /* where its entry was last */
 
@@ -155,7 +175,7 @@ static u64 op_pf(u64 i)
 
 static u64 op_pte_invlpg_load(u64 i)
 {
-	u64 page = i % PAGES;
+	u64 page = i % pages;
 
 	turn[page] ^= 1;
 	point_at(page, turn[page]);
@@ -165,7 +185,7 @@ static u64 op_pte_invlpg_load(u64 i)
 
 static u64 expect_turn(u64 i)
 {
-	return i % PAGES * 2 + 1 + (i / PAGES + 1) % 2;
+	return i % pages * 2 + 1 + (i / pages + 1) % 2;
 }
 
 static u64 op_cr3_pte_load(u64 i)
@@ -229,7 +249,7 @@ static u64 expect_switch(u64 i)
 
 static u64 op_protect(u64 i)
 {
-	u64 page = i % PAGES, value = pte_read(entry[page]);
+	u64 page = i % pages, value = pte_read(entry[page]);
 	volatile u64 *at = (u64 *)va_of(page);
 
 	pte_write(entry[page], value & ~PTE_W);
@@ -242,7 +262,7 @@ static u64 op_protect(u64 i)
 
 static u64 expect_protect(u64 i)
 {
-	return i % PAGES * 2 + 1;
+	return i % pages * 2 + 1;
 }
 
 static u64 op_first_load(u64 i)
@@ -257,6 +277,104 @@ static u64 op_first_touch(u64 i)
 
 	*at = i * 2 + 1;
 	return *at;
+}
+
+/* A full flush after one changed entry: what looks at all tables shows here. */
+static u64 op_pte_cr3_load(u64 i)
+{
+	u64 page = i % pages;
+
+	turn[page] ^= 1;
+	point_at(page, turn[page]);
+	tlb_load(&kernel_mm, true);
+	return load(va_of(page));
+}
+
+/* One switch, to the next process of a ring. */
+static u64 op_switch_ring(u64 i)
+{
+	tlb_load(space[i % crowd_procs], false);
+	return load(USER_HEAP);
+}
+
+static u64 expect_switch_ring(u64 i)
+{
+	return 1 + i % crowd_procs % 2;
+}
+
+static u64 expect_one(u64 i)
+{
+	(void)i;
+	return 1;
+}
+
+/* A new page in another table page each time, so that nobody's memory of the last one helps. */
+static u64 op_scatter(u64 i)
+{
+	u64 table = i * SCATTER % tables;
+
+	pte_write((u64 *)crowd_table[table] + 1, frame[0][0] | pte_flags(PTE_P | PTE_W | PTE_NX));
+	return load(CROWD + table * LARGE_SIZE + PAGE_SIZE);
+}
+
+static u64 *life_entry(const u64 *frames, u32 k)
+{
+	static const u32 shifts[] = { 39, 30, 21, 12 };
+
+	return (u64 *)frames[k] + (USER_HEAP >> shifts[k] & 511);
+}
+
+/* A process with as few tables as there can be: made, used, ended, its tables reused as data. */
+static u64 op_process(u64 i)
+{
+	const u64 *frames = life_frame[i % LIVES];
+	struct mm *mm = &life[i % LIVES];
+	u64 value;
+
+	for (u32 slot = 0; slot <= 2; slot += 2)
+		pte_write((u64 *)frames[0] + slot, pte_read((u64 *)kernel_mm.root + slot));
+	for (u32 k = 0; k < LIFE_FRAMES; k++)
+		pte_write(life_entry(frames, k),
+			  (k + 1 < LIFE_FRAMES ? frames[k + 1] : frame[0][0]) |
+				  pte_flags(PTE_P | PTE_W));
+	mm->root = frames[0];
+	tlb_load(mm, true);
+	value = load(USER_HEAP);
+	tlb_load(&kernel_mm, true);
+	for (u32 k = LIFE_FRAMES; k--;)
+		pte_write(life_entry(frames, k), 0);
+	for (u32 k = 0; k < LIFE_FRAMES; k++)
+		for (u32 word = 0; word < REUSE_WORDS; word++)
+			((volatile u64 *)frames[k])[word] = 0;
+	return value;
+}
+
+/* The crowd goes, a table page at a time: its entry, the entry above it, then it is data. */
+static u64 op_destroy(u64 i)
+{
+	u64 *table = (u64 *)crowd_table[i];
+
+	pte_write(table, 0);
+	pte_write(crowd_entry[i], 0);
+	tlb_flush_page(CROWD + i * LARGE_SIZE);
+	for (u32 word = 0; word < REUSE_WORDS; word++)
+		((volatile u64 *)table)[word] = 0;
+	return 0;
+}
+
+/* The frame that all of the crowd maps is a table for once, and then data again. */
+static u64 op_retable(u64 i)
+{
+	u64 value;
+
+	(void)i;
+	pte_write(pde, crowd_frame | pte_flags(PTE_P | PTE_W));
+	tlb_flush_page(PDE_TARGET);
+	value = load(PDE_TARGET);
+	pte_write(pde, 0);
+	tlb_flush_page(PDE_TARGET);
+	((volatile u64 *)crowd_frame)[511] = 0;
+	return value;
 }
 
 static void try_vmcall(void *unused)
@@ -287,6 +405,18 @@ static void setup_shared(void)
 		space_slot[k] = shared_roots;
 }
 
+static void need_crowd(void)
+{
+	if (!crowd_procs)
+		die(GUEST_STATUS_USAGE, "this kind is one of workload=growth");
+}
+
+static void setup_lives(void)
+{
+	for (u32 k = 0; k < LIVES * LIFE_FRAMES; k++)
+		life_frame[k / LIFE_FRAMES][k % LIFE_FRAMES] = (u64)frame_alloc_contig(PAGE_SIZE);
+}
+
 #define KINDS(K)                                                                 \
 	K(cpuid, op_cpuid, NULL, NOTHING, MANY, NULL)                            \
 	K(vmcall, op_vmcall, NULL, NOTHING, MANY, setup_vmcall)                  \
@@ -304,16 +434,40 @@ static void setup_shared(void)
 	K(switch2, op_switch, expect_switch, NOTHING, MANY, NULL)                \
 	K(protect, op_protect, expect_protect, TOUCHED, MANY, NULL)              \
 	K(first_load, op_first_load, expect_first, MAPPED, ONCE, NULL)           \
-	K(ept_violation, op_first_touch, expect_first, FRESH, ONCE, NULL)
+	K(ept_violation, op_first_touch, expect_first, FRESH, ONCE, NULL)        \
+	K(pte_cr3_load, op_pte_cr3_load, expect_turn, TOUCHED, MANY, NULL)       \
+	K(process, op_process, expect_one, NOTHING, MANY, setup_lives)           \
+	K(switch, op_switch_ring, expect_switch_ring, NOTHING, MANY, need_crowd) \
+	K(scatter, op_scatter, expect_one, NOTHING, TABLE, need_crowd)           \
+	K(destroy, op_destroy, NULL, NOTHING, TABLE, need_crowd)                 \
+	K(retable, op_retable, expect_one, NOTHING, MANY, need_crowd)
 
 #define KIND_NAME(name, ...)  "|" #name
 #define KIND_ENTRY(name, ...) { __VA_ARGS__ },
+#define KIND_ID(name, ...)    KIND_##name,
 
 static const char kind_names[] = KINDS(KIND_NAME);
 static const struct kind kinds[] = { KINDS(KIND_ENTRY) };
+enum { KINDS(KIND_ID) };
+
+/* What growth runs, in this order. */
+static const u8 growth_kinds[] = {
+	KIND_cr3_write,	    KIND_switch,	  KIND_invlpg,	     KIND_pf,	 KIND_first_load,
+	KIND_ept_violation, KIND_pte_invlpg_load, KIND_pte_cr3_load, KIND_unmap, KIND_process,
+	KIND_scatter,	    KIND_destroy,	  KIND_retable,
+};
 
 static const struct param params[] = {
 	CHOICE("kind", kind, 0, kind_names + 1, "the operation"),
+	{},
+};
+
+static const struct param growth_params[] = {
+	CHOICE("kind", chosen, 0, "each" KINDS(KIND_NAME),
+	       "the operation; each: one after the other"),
+	NUMBER("procs", crowd_procs, 1, 1, SPACES_MAX,
+	       "processes beside it, each with live tables"),
+	NUMBER("tables", tables, 10, 1, CROWD_MAX, "live table pages beside it"),
 	{},
 };
 
@@ -327,7 +481,7 @@ static void setup_pde(void)
 		pde_table[k] = (u64)frame_alloc_contig(PAGE_SIZE);
 		table = (u64 *)pde_table[k];
 		for (u64 i = 0; i < 512; i++)
-			table[i] = frame[i][k] | pte_flags(PTE_P | PTE_W | PTE_NX);
+			table[i] = frame[i % pages][k] | pte_flags(PTE_P | PTE_W | PTE_NX);
 	}
 	pte_write(pde, pde_table[0] | pte_flags(PTE_P | PTE_W));
 }
@@ -335,30 +489,124 @@ static void setup_pde(void)
 /* Supervisor pages at a process's address, so that the kernel may load from them despite SMAP. */
 static void setup_spaces(void)
 {
-	for (u32 k = 0; k < 2; k++) {
+	for (u32 k = 0; k < spaces; k++) {
 		space[k] = mm_new();
-		space_cr3[k] = space[k]->root | (cpu.use_pcid ? space[k]->pcid : 0);
 		for (u64 i = 0; i < SWITCH_LOADS; i++)
 			pte_write(pte_lookup(space[k], USER_HEAP + i * PAGE_SIZE, 1, true),
-				  frame[i][k] | pte_flags(PTE_P | PTE_W | PTE_NX));
+				  frame[i][k % 2] | pte_flags(PTE_P | PTE_W | PTE_NX));
 	}
+	for (u32 k = 0; k < 2; k++)
+		space_cr3[k] = space[k]->root | (cpu.use_pcid ? space[k]->pcid : 0);
+}
+
+/* The crowd of table pages. It shares one frame, so that it is tables that grow and not memory. */
+static void setup_crowd(void)
+{
+	crowd_entry = frame_alloc_contig(tables * sizeof(*crowd_entry));
+	crowd_table = frame_alloc_contig(tables * sizeof(*crowd_table));
+	crowd_frame = (u64)frame_alloc_contig(PAGE_SIZE);
+	/* Read as a table, it maps one page: see op_retable(). */
+	*(u64 *)crowd_frame = frame[0][0] | pte_flags(PTE_P | PTE_W | PTE_NX);
+	for (u64 i = 0; i < tables; i++) {
+		crowd_entry[i] = pte_lookup(&kernel_mm, CROWD + i * LARGE_SIZE, 2, true);
+		crowd_table[i] = (u64)frame_alloc_contig(PAGE_SIZE);
+	}
+}
+
+/* Alive: mapped and used. What a body left alone is so already. */
+static void prepare_crowd(void)
+{
+	u64 link = pte_flags(PTE_P | PTE_W), leaf = pte_flags(PTE_P | PTE_W | PTE_NX);
+
+	for (u64 i = 0; i < tables; i++) {
+		if (!(pte_read(crowd_entry[i]) & PTE_P)) {
+			pte_write((u64 *)crowd_table[i], crowd_frame | leaf);
+			pte_write(crowd_entry[i], crowd_table[i] | link);
+		}
+		if (pte_read((u64 *)crowd_table[i] + 1))
+			pte_write((u64 *)crowd_table[i] + 1, 0);
+		load(CROWD + i * LARGE_SIZE);
+	}
+	for (u64 k = 0; k < crowd_procs; k++) {
+		tlb_load(space[k], false);
+		for (u64 page = 0; page < SWITCH_LOADS; page++)
+			load(USER_HEAP + page * PAGE_SIZE);
+	}
+	tlb_load(&kernel_mm, true);
+}
+
+/*
+ * Frames of a growth run: as far apart as guest memory allows, a few of each 2 MiB. What is left
+ * for the low end, from where all others come, is what the crowd takes.
+ */
+static void spread_frames(void)
+{
+	u64 keep = (tables + pages * 8 + crowd_procs * 16) * PAGE_SIZE + 16 * MIB;
+	u64 have = frames_free() * PAGE_SIZE, blocks;
+	static u64 block[FEW_PAGES];
+
+	need_memory(keep + 4 * LARGE_SIZE);
+	blocks = (have - keep) / LARGE_SIZE;
+	if (blocks > pages)
+		blocks = pages;
+	for (u64 i = 0, skipped = 0; i < blocks; i++) {
+		/* The gaps: as many 2 MiB pieces as it takes to reach the low end with the last. */
+		for (; skipped < i * ((have - keep) / LARGE_SIZE - blocks) / blocks; skipped++)
+			frame_alloc_large();
+		block[i] = frame_alloc_large();
+	}
+	for (u64 i = 0; i < pages * 2; i++)
+		frame[i / 2][i % 2] = block[i % blocks] + i / blocks * PAGE_SIZE;
+}
+
+static void setup_kind(void)
+{
+	if (kinds[kind].setup)
+		kinds[kind].setup();
 }
 
 static void setup(void)
 {
 	own_cr3 = kernel_mm.root | (cpu.use_pcid ? kernel_mm.pcid : 0);
-	need_memory((PAGES * 2 + 64) * PAGE_SIZE);
-	for (u64 i = 0; i < PAGES; i++) {
+	need_memory((pages * 2 + 64) * PAGE_SIZE);
+	for (u64 i = 0; i < pages; i++) {
 		for (u32 which = 0; which < 2; which++) {
-			frame[i][which] = frame_alloc();
+			if (!crowd_procs)
+				frame[i][which] = frame_alloc();
 			*(u64 *)frame[i][which] = i * 2 + 1 + which;
 		}
 		entry[i] = pte_lookup(&kernel_mm, va_of(i), 1, true);
 	}
 	setup_pde();
 	setup_spaces();
-	if (kinds[kind].setup)
-		kinds[kind].setup();
+	setup_kind();
+}
+
+static void setup_growth(void)
+{
+	kind = chosen ? chosen - 1 : growth_kinds[nth++];
+	nth = chosen ? ARRAY_SIZE(growth_kinds) : nth;
+	chosen = kind + 1;
+	pages = FEW_PAGES;
+	spaces = crowd_procs > spaces ? crowd_procs : spaces;
+	spread_frames();
+	setup();
+	setup_crowd();
+}
+
+/* A set-up of a large guest costs more than all operations together: it serves for all of them. */
+static bool next_kind(void)
+{
+	if (nth == ARRAY_SIZE(growth_kinds))
+		return false;
+	kind = growth_kinds[nth++];
+	chosen = kind + 1;
+	trap_set_gate(VECTOR_PF, NULL); /* setup_pf() has changed it */
+	setup_kind();
+	/* What the kind before has left behind in the hypervisor's policies comes to rest. */
+	for (u32 i = 0; i < SETTLE; i++)
+		tlb_load(&kernel_mm, true);
+	return true;
 }
 
 static void reset(enum start start)
@@ -366,16 +614,18 @@ static void reset(enum start start)
 	mm_switch(&kernel_mm);
 	pde_turn = 0;
 	pte_write(pde, pde_table[0] | pte_flags(PTE_P | PTE_W));
-	for (u64 i = 0; i < PAGES; i++)
+	for (u64 i = 0; i < pages; i++)
 		pte_write(entry[i], 0);
 	memset(turn, 0, sizeof(turn));
 	tlb_load(&kernel_mm, true);
-	for (u64 i = 0; i < PAGES && (start == MAPPED || start == TOUCHED); i++) {
+	if (crowd_procs)
+		prepare_crowd();
+	for (u64 i = 0; i < pages && (start == MAPPED || start == TOUCHED); i++) {
 		point_at(i, 0);
 		if (start == TOUCHED)
 			*(volatile u64 *)va_of(i) = i * 2 + 1;
 	}
-	for (u64 i = 0; i < PAGES && start == FRESH; i++)
+	for (u64 i = 0; i < pages && start == FRESH; i++)
 		pte_write(entry[i], frame_alloc_fresh() | pte_flags(PTE_P | PTE_W | PTE_NX));
 }
 
@@ -390,13 +640,27 @@ static void prepare_control(void)
 	reset(NOTHING);
 }
 
+/* As many as a body can do. */
+static u64 ops_at_once(void)
+{
+	switch (kinds[kind].use) {
+	case ONCE:
+		return pages;
+	case TABLE:
+		return tables;
+	default:
+		return ~0ul;
+	}
+}
+
 static void run(u64 ops, u64 (*volatile op)(u64 i))
 {
 	u64 (*fn)(u64 i) = op;
 
-	if (kinds[kind].use == ONCE && ops > PAGES)
+	if (ops > ops_at_once())
 		die(GUEST_STATUS_USAGE,
-		    "ops=%lu: this kind takes a page for each, and there are %d", ops, PAGES);
+		    "ops=%lu: this kind takes a page or table page for each, and there are %lu",
+		    ops, ops_at_once());
 	sum = 0;
 	for (u64 i = 0; i < ops; i++)
 		sum += fn(i);
@@ -405,6 +669,15 @@ static void run(u64 ops, u64 (*volatile op)(u64 i))
 static void body(u64 ops)
 {
 	run(ops, kinds[kind].op);
+}
+
+static u64 growth_ops(void)
+{
+	u64 most = ops_at_once();
+
+	if (kind == KIND_retable) /* dear, where the crowd is large */
+		return 16;
+	return most < FEW_PAGES ? most : FEW_PAGES;
 }
 
 static void control(u64 ops)
@@ -437,4 +710,20 @@ WORKLOAD(cost) = {
 	.body = body,
 	.control = control,
 	.check = check,
+};
+
+WORKLOAD(growth) = {
+	.name = "growth",
+	.summary = "the same amid other processes and table pages, memory spread out",
+	.params = growth_params,
+	.ops = FEW_PAGES,
+	.default_ops = growth_ops,
+	.ops_max = 1ul << 32,
+	.setup = setup_growth,
+	.prepare = prepare,
+	.prepare_control = prepare_control,
+	.body = body,
+	.control = control,
+	.check = check,
+	.next = next_kind,
 };

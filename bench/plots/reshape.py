@@ -106,9 +106,9 @@ class Results:
     def __init__(self, directory):
         with open(os.path.join(directory, "summary.csv"), newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row["reps"] != "0"]
-        # The GTT device has plots of its own: gtt.py.
-        self.rows = [row for row in rows if not row.get("gtt_mode")]
-        self.only_gtt = bool(rows) and not self.rows
+        # The GTT device and the workload growth have plots of their own: gtt.py, growth.py.
+        self.rows = [r for r in rows if not r.get("gtt_mode") and r["workload"] != "growth"]
+        self.only_others = bool(rows) and not self.rows
         self.works = []  # (workload, params) in the order of the file
         self.cell = {}  # (work, series) -> row
         found = []
@@ -779,7 +779,7 @@ def main():
         results = Results(sys.argv[1])
     except (OSError, KeyError) as error:
         sys.exit(f"plot: cannot use {sys.argv[1]}/summary.csv: {error}")
-    if results.only_gtt:
+    if results.only_others:
         return
     if not results.rows:
         sys.exit(f"plot: {sys.argv[1]}/summary.csv has no row that is ok")

@@ -185,33 +185,19 @@ static void print_row(const struct workload *w, const char *params, u64 rep, u64
 	    s->counts.cr3_direct);
 }
 
-int guest_main(void)
+static u64 read_ops(const struct workload *w)
 {
-	const char *name = cmdline_get("workload");
-	const struct workload *w;
-	u64 reps = cmdline_number("reps", 1, 1, 100000);
-	u64 warmup = cmdline_number("warmup", 1, 0, 1000);
-	u64 ops = 0, first = 0;
+	return cmdline_number("ops", w->default_ops ? w->default_ops() : w->ops, 1, w->ops_max);
+}
+
+/* All repetitions with one set of parameters. */
+static int repeat(const struct workload *w, u64 reps, u64 warmup)
+{
+	u64 ops = read_ops(w), first = 0;
 	int status = GUEST_STATUS_OK;
 	char params[512];
 
-	trace = cmdline_number("trace", 0, 0, 1);
-	if (!name)
-		die(GUEST_STATUS_USAGE,
-		    "say workload=NAME on the command line; workload=list shows what is there");
-	if (!strcmp(name, "list"))
-		return list();
-	w = find(name);
-	read_params(w);
-	if (!w->run)
-		ops = cmdline_number("ops", w->default_ops ? w->default_ops() : w->ops, 1,
-				     w->ops_max);
-	cmdline_check();
-	if (w->run)
-		return w->run();
-
 	format_params(w, params, sizeof(params));
-	call(w->setup);
 	for (u64 i = 0; i < warmup; i++) {
 		call(w->prepare);
 		w->body(ops);
@@ -231,5 +217,35 @@ int guest_main(void)
 			status = GUEST_STATUS_FAILED;
 		print_row(w, params, rep, ops, &s);
 	}
+	return status;
+}
+
+int guest_main(void)
+{
+	const char *name = cmdline_get("workload");
+	const struct workload *w;
+	u64 reps = cmdline_number("reps", 1, 1, 100000);
+	u64 warmup = cmdline_number("warmup", 1, 0, 1000);
+	int status = GUEST_STATUS_OK;
+
+	trace = cmdline_number("trace", 0, 0, 1);
+	if (!name)
+		die(GUEST_STATUS_USAGE,
+		    "say workload=NAME on the command line; workload=list shows what is there");
+	if (!strcmp(name, "list"))
+		return list();
+	w = find(name);
+	read_params(w);
+	if (!w->run)
+		read_ops(w);
+	cmdline_check();
+	if (w->run)
+		return w->run();
+
+	call(w->setup);
+	do {
+		if (repeat(w, reps, warmup) != GUEST_STATUS_OK)
+			status = GUEST_STATUS_FAILED;
+	} while (w->next && w->next());
 	return status;
 }

@@ -46,6 +46,8 @@ struct param {
  *	an empty control)
  * @check: verify memory after a body and reduce it to a checksum that depends on nothing but the
  *	parameters and the data; false if something is wrong, after a printf() that says what
+ * @next: after all repetitions: set the parameters for more of them on the same set-up, or false;
+ *	NULL where there is only one set
  * @run: a workload that is no loop takes over here, and none of the others is called
  */
 struct workload {
@@ -59,6 +61,7 @@ struct workload {
 	void (*body)(u64 ops);
 	void (*control)(u64 ops);
 	bool (*check)(u64 ops, u64 *checksum);
+	bool (*next)(void);
 	int (*run)(void);
 };
 
