@@ -473,7 +473,7 @@ make_pretended_host() {
 	# It fails for "bad", and cannot do "rare".
 	cat >"$tmp/pretend" <<-'END'
 	#!/bin/sh
-	echo "runs $*"
+	words=$*
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--console) console=$2 ;;
@@ -487,6 +487,7 @@ make_pretended_host() {
 		esac
 		shift
 	done
+	echo "runs $words"
 	echo "guest: a sentence" >"$console"
 	echo "@csv $tag $line pmu=$pmu mem=$mem"
 	case $line in
@@ -717,7 +718,7 @@ test_pretended_run() {
 # gtt_row GTT-MODE BURST ELAPSED EXITS SHADOW-CYCLES: 100 operations
 gtt_row() {
 	row ept upload 1 ok "$3" "$4" 0x1 |
-		sed "s/a:1/burst:$2;ring:512/; s/,,,,,,,\$/,$1,$4,1,0,0,0,$5/"
+		sed "s/a:1/burst:$2;ring:512/; s/thp,,,,,,,/thp,$1,$4,1,0,0,0,$5/"
 }
 
 test_gtt_plots() {
