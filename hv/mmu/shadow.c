@@ -1652,8 +1652,9 @@ enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_re
 		 * instead.
 		 */
 		keep = (value & PG_CR3_NOFLUSH) && sv->pcid_root[pcid] == gfn;
-		value &= ~PG_CR3_NOFLUSH;
 	}
+	/* Also without PCIDs: a value of the base-address buffer may be older than CR4.PCIDE. */
+	value &= ~PG_CR3_NOFLUSH;
 	/*
 	 * Also where the guest keeps its TLB: another PCID may never have cached what the shadow
 	 * still has. Where nothing changed this finds nothing and flushes nothing.
