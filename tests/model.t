@@ -65,6 +65,8 @@ threshold=20,quiet=10" ;;
 		seed=$((seed + 1))
 	done
 done >"$dir/runs"
+# Runs that found a bug once.
+echo "--mode hybrid --cfg share=1,mtf=0,budget=200,host=0 --steps 50000 --seed 55" >>"$dir/runs"
 
 nr=$(wc -l <"$dir/runs")
 echo "1..$nr"
