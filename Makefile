@@ -40,6 +40,7 @@ help:
 #:   make phase     who costs least where: working set against table updates, and the crossover
 #:   make plots     draw again from CSV (RESULTS=results/DIR, default results/latest)
 #:   make report    one page of it all, results/latest/report.html (or of RESULTS=results/DIR)
+#:   make reference take the figures that the docs quote anew (results/reference)
 #:   make check     style and static checks: W=1, sparse, kernel-doc, shellcheck, sanitizers
 #:   make load      load the module on this machine (root; VT-x)
 #:   make unload    the opposite
@@ -66,7 +67,7 @@ plots:
 
 report:
 	@scripts/setup plots
-	@bench/report $(or $(RESULTS),results/latest)
+	@bench/report $(RESULTS)
 
 test:
 	@scripts/setup build emulated check

@@ -503,7 +503,7 @@ def test_names():
     with open(f"{BENCH}/claims.conf", encoding="utf-8") as file:
         text = "".join(line for line in file if not line.startswith("#"))
     columns = set(SUMMARY.split(",")) | {"refs_per_walk", "translation_cycles_per_access"}
-    with open(f"{TOP}/results/latest/summary.csv", encoding="utf-8") as file:
+    with open(f"{TOP}/results/reference/run/summary.csv", encoding="utf-8") as file:
         columns |= set(file.readline().strip().split(","))
     workloads = {"*", "cost"}
     for conf in ("matrix.conf", "cost.conf"):
