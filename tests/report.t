@@ -503,8 +503,10 @@ def test_names():
     with open(f"{BENCH}/claims.conf", encoding="utf-8") as file:
         text = "".join(line for line in file if not line.startswith("#"))
     columns = set(SUMMARY.split(",")) | {"refs_per_walk", "translation_cycles_per_access"}
-    with open(f"{TOP}/results/reference/run/summary.csv", encoding="utf-8") as file:
-        columns |= set(file.readline().strip().split(","))
+    with tempfile.NamedTemporaryFile() as raw:
+        subprocess.run([f"{TOP}/build/runner", "--columns"], stdout=raw, check=True)
+        header = subprocess.run([f"{TOP}/build/summarize", raw.name], capture_output=True, text=True)
+    columns |= set(header.stdout.strip().split(","))
     workloads = {"*", "cost"}
     for conf in ("matrix.conf", "cost.conf"):
         with open(f"{BENCH}/{conf}", encoding="utf-8") as file:
