@@ -584,11 +584,18 @@ static void fill_scratch(void)
 	memcpy(guest(G_SCRATCH << 12), s, PAGES * PAGE_SIZE);
 }
 
+/* While RSP is not, some virtual machines raise #GP for whatever faults. */
+static u64 canonical(u64 rsp)
+{
+	return (u64)((s64)(rsp << 16) >> 16);
+}
+
 static void one(u64 fs_base)
 {
 	struct emu_regs start = { .long_mode = true, .cpl = 3, .fs_base = fs_base }, cpu, emu;
 	u64 target = SCRATCH + (rnd(4) ? rnd(512) * 8 : rnd(2) ? rnd(4096) : 4096 - rnd(9));
 	struct emu_access access;
+	struct paging_result to;
 	unsigned int i, tail;
 	struct made m;
 	gpa_t gpa;
@@ -596,9 +603,10 @@ static void one(u64 fs_base)
 
 	for (i = 0; i < 16; i++)
 		start.gpr[i] = rnd(2) ? rnd64() : rnd(2) ? rnd(256) : (u64)(s64)(s32)rnd64();
+	start.gpr[4] = canonical(start.gpr[4]);
 	start.rflags = 0x202 | (rnd64() & FLAGS);
 	start.rip = CODE + rnd(4) * 512 + rnd(64);
-	if (!make(&m, &start, target, fs_base))
+	if (!make(&m, &start, target, fs_base) || start.gpr[4] != canonical(start.gpr[4]))
 		return;
 	if (rnd(8) == 0 && (m.modrm >> 6 || (m.modrm & 7) != 5)) {
 		/* The last bytes before memory that is not there. RIP-relative forms stay put. */
@@ -611,9 +619,10 @@ static void one(u64 fs_base)
 	place(&m, start.rip);
 	gpa = target - SCRATCH + (G_SCRATCH << 12);
 
+	to = (struct paging_result){ .gpa = gpa, .at = guest(gpa) };
 	cpu = emu = start;
 	writes = 0;
-	if (emulate_store(&pv, &emu, target, gpa) == EMU_UNKNOWN) {
+	if (emulate_store(&pv, &emu, target, &to) == EMU_UNKNOWN) {
 		refused++;
 		if (memcmp(&emu, &start, sizeof(emu)) || writes ||
 		    memcmp(guest(G_SCRATCH << 12), (void *)SCRATCH, PAGES * PAGE_SIZE))
@@ -675,18 +684,18 @@ static void one(u64 fs_base)
 	memcpy(guest((G_CODE << 12) + PAGES * PAGE_SIZE - tail), m.bytes, tail);
 	emu = start;
 	writes = 0;
-	if (emulate_store(&pv, &emu, target, gpa) != EMU_UNKNOWN || writes)
+	if (emulate_store(&pv, &emu, target, &to) != EMU_UNKNOWN || writes)
 		show(&m, "cut off, and not refused");
 	/* Single-stepped by its own debugger, or not 64-bit code: not for us. */
 	place(&m, CODE);
 	emu = start;
 	emu.rip = CODE;
 	emu.rflags |= FLAG_TF;
-	if (emulate_store(&pv, &emu, target, gpa) != EMU_UNKNOWN)
+	if (emulate_store(&pv, &emu, target, &to) != EMU_UNKNOWN)
 		show(&m, "emulated under the trap flag");
 	emu.rflags &= ~FLAG_TF;
 	emu.long_mode = false;
-	if (emulate_store(&pv, &emu, target, gpa) != EMU_UNKNOWN)
+	if (emulate_store(&pv, &emu, target, &to) != EMU_UNKNOWN)
 		show(&m, "emulated outside 64-bit mode");
 }
 
