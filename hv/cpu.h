@@ -33,8 +33,8 @@ extern struct cpu_caps cpu_caps;
 /* Why the guest stopped, whatever the vendor calls it. */
 enum exit_kind {
 	EXIT_UNKNOWN,
-	EXIT_PF,	 /* #PF; cpu_exit_fault() */
-	EXIT_NESTED,	 /* second-level violation; cpu_exit_fault() */
+	EXIT_PF,	 /* #PF; cpu_exit_pf() */
+	EXIT_NESTED,	 /* second-level violation; cpu_exit_nested() */
 	EXIT_NESTED_BAD, /* second-level entry that hardware does not accept */
 	EXIT_EXCEPTION,	 /* #DB or #AC: goes back to the guest */
 	EXIT_MACHINE_CHECK,
@@ -62,11 +62,17 @@ enum exit_kind {
 
 enum cr_op { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
 
-struct exit_cr {
-	u8 cr;
-	u8 op;	   /* enum cr_op */
-	u8 gpr;	   /* CR_WRITE, CR_READ */
-	u16 value; /* CR_LMSW */
+/* In the layout of Intel SDM vol. 3, table 28-3, so that it costs nothing to make. */
+union exit_cr {
+	u32 word;
+	struct {
+		u32 cr : 4;
+		u32 op : 2; /* enum cr_op */
+		u32 : 2;
+		u32 gpr : 4; /* CR_WRITE, CR_READ */
+		u32 : 4;
+		u32 value : 16; /* CR_LMSW */
+	};
 };
 
 struct exit_dr {
@@ -124,13 +130,13 @@ void cpu_burst_end(struct vcpu *v);
 bool cpu_let_interrupts(struct vcpu *v);
 void cpu_take_nmi(void);
 void cpu_take_machine_check(void);
-void cpu_flush(struct vcpu *v);
 void cpu_rearm(struct vcpu *v);
 unsigned int cpu_run(struct vcpu *v, unsigned int *kind); /* returns enum next */
 
 /* The exit, in plain data. */
-void cpu_exit_fault(struct vcpu *v, unsigned int kind, struct paging_fault *f);
-struct exit_cr cpu_exit_cr(struct vcpu *v);
+void cpu_exit_pf(struct vcpu *v, struct paging_fault *f);
+void cpu_exit_nested(struct vcpu *v, struct paging_fault *f);
+union exit_cr cpu_exit_cr(struct vcpu *v);
 void cpu_exit_dr(struct vcpu *v, struct exit_dr *x);
 gva_t cpu_exit_invlpg(struct vcpu *v);
 bool cpu_exit_invpcid(struct vcpu *v, struct exit_invpcid *x);
@@ -143,12 +149,12 @@ const char *cpu_reason_name(unsigned int reason);
 /* Guest state. */
 u64 cpu_rip(struct vcpu *v);
 unsigned int cpu_skip(struct vcpu *v);
+unsigned int cpu_skip_fault(struct vcpu *v, const struct paging_fault *f, unsigned int length);
 bool cpu_in_long_mode(struct vcpu *v);
-u64 cpu_gpr(struct vcpu *v, unsigned int reg);
+u64 cpu_rsp(struct vcpu *v);
 unsigned int cpu_cpl(struct vcpu *v);
 void cpu_set_gpr(struct vcpu *v, unsigned int reg, u64 value);
 void cpu_fill_regs(struct vcpu *v);
-void cpu_fill_fault_regs(struct vcpu *v, const struct paging_fault *f);
 void cpu_use_regs(struct vcpu *v);
 void cpu_sync_crs(struct vcpu *v);
 void cpu_update_crs(struct vcpu *v);

@@ -149,7 +149,7 @@ static noinline enum next prepare(struct vcpu *v)
 }
 
 /**
- * exit_settle() - do what is owed before the next VM entry
+ * exit_settle() - do what is owed before the next VM entry, but for flushes
  * @v: the vCPU, inside a burst
  *
  * Return: NEXT_ENTER when nothing is owed any more.
@@ -166,7 +166,6 @@ enum next exit_settle(struct vcpu *v)
 	}
 	if (pv->flush_gen != pv->pg->flush_gen)
 		pv->pg->ops->enter(pv);
-	cpu_flush(v);
 	if (unlikely(pv->rearm))
 		cpu_rearm(v);
 	return NEXT_ENTER;
@@ -232,16 +231,22 @@ void exit_complete(struct vcpu *v)
 
 /* ---- faults ---- */
 
-static enum next write_to_table(struct vcpu *v, const struct paging_fault *f, gpa_t gpa)
+static enum next write_to_table(struct vcpu *v, const struct paging_fault *f)
 {
 	struct paging_vcpu *pv = &v->pv;
+	unsigned int length;
 
-	cpu_fill_fault_regs(v, f);
+	if (likely(!v->event && !(f->rflags & X86_EFLAGS_TF) && cpu_in_long_mode(v))) {
+		length = emulate_plain_store(pv, v->regs.gpr, f->rip, f->gva, &v->result);
+		if (likely(length))
+			return cpu_skip_fault(v, f, length);
+	}
+	cpu_fill_regs(v);
 	/* Met while an event was being delivered, it was the CPU's store to the stack. */
-	if (!v->event && emulate_store(pv, &v->regs, f->gva, gpa) == EMU_DONE)
+	if (!v->event && emulate_store(pv, &v->regs, f->gva, &v->result) == EMU_DONE)
 		cpu_use_regs(v);
 	else
-		pv->pg->ops->open_window(pv, gpa >> PAGE_SHIFT, f->rip);
+		pv->pg->ops->open_window(pv, v->result.gpa >> PAGE_SHIFT, f->rip);
 	return NEXT_ENTER;
 }
 
@@ -258,20 +263,19 @@ static noinline enum next odd_fault(struct vcpu *v, enum verdict verdict)
 static enum next exit_pf(struct vcpu *v)
 {
 	struct paging_vcpu *pv = &v->pv;
-	const struct paging_ops *ops = pv->pg->ops;
 	enum verdict verdict;
 
-	cpu_exit_fault(v, EXIT_PF, &v->fault);
+	cpu_exit_pf(v, &v->fault);
 	if (unlikely(pv->window))
-		ops->leave(pv, &v->fault);
-	verdict = ops->fault(pv, &v->fault, &v->result);
+		pv->pg->ops->leave(pv, &v->fault);
+	verdict = pv->pg->ops->fault(pv, &v->fault, &v->result);
 	if (verdict == VERDICT_RETRY) {
 		count(counters_of(v), exits_hidden_fault);
 		return NEXT_ENTER;
 	}
 	if (verdict == VERDICT_EMULATE) {
 		count(counters_of(v), exits_pt_write);
-		return write_to_table(v, &v->fault, v->result.gpa);
+		return write_to_table(v, &v->fault);
 	}
 	if (verdict == VERDICT_REFLECT) {
 		count(counters_of(v), exits_true_fault);
@@ -285,7 +289,7 @@ static enum next exit_nested(struct vcpu *v)
 	struct paging_vcpu *pv = &v->pv;
 	enum verdict verdict;
 
-	cpu_exit_fault(v, EXIT_NESTED, &v->fault);
+	cpu_exit_nested(v, &v->fault);
 	if (unlikely(pv->window))
 		pv->pg->ops->leave(pv, &v->fault);
 	verdict = pv->pg->ops->fault(pv, &v->fault, &v->result);
@@ -301,7 +305,7 @@ static enum next exit_nested_bad(struct vcpu *v)
 	struct paging_fault f;
 
 	count(counters_of(v), exits_nested);
-	cpu_exit_fault(v, EXIT_NESTED, &f);
+	cpu_exit_nested(v, &f);
 	return exit_stop(v, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
 			 "the CPU refuses a second-level table entry of ours", f.gpa);
 }
@@ -376,18 +380,19 @@ static noinline enum next no_cr3(struct vcpu *v, enum verdict verdict)
 static enum next set_cr3(struct vcpu *v, u64 value)
 {
 	struct paging_vcpu *pv = &v->pv;
-	const struct paging_ops *ops = pv->pg->ops;
 	enum verdict verdict;
+	struct counters *c;
 
 	if (unlikely(pv->share_gpa))
 		value = paging_guest_cr3(pv, value);
-	if (unlikely(!state_cr3_valid(v, value, pv->cr4)))
+	if (unlikely(value >> pv->pg->cfg.maxphyaddr) && !state_cr3_valid(v, value, pv->cr4))
 		return no_cr3(v, VERDICT_REFLECT);
-	verdict = ops->load_cr3(pv, value, &v->result);
+	verdict = pv->pg->ops->load_cr3(pv, value, &v->result);
 	if (unlikely(verdict != VERDICT_RETRY))
 		return no_cr3(v, verdict);
-	count(counters_of(v), exits_cr3);
-	count(counters_of(v), flush_guest_cr3);
+	c = counters_of(v);
+	count(c, exits_cr3);
+	count(c, flush_guest_cr3);
 	cpu_update_root(v);
 	return skip(v);
 }
@@ -409,15 +414,16 @@ static noinline enum next set_cr3_untrapped(struct vcpu *v, u64 value)
 
 static enum next exit_cr(struct vcpu *v)
 {
-	struct exit_cr x = cpu_exit_cr(v);
+	union exit_cr x = cpu_exit_cr(v);
 
-	if (likely(x.op == CR_WRITE)) {
-		u64 value = likely(x.gpr != 4) ? v->regs.gpr[x.gpr] : cpu_gpr(v, 4);
+	if (likely(x.cr == 3 && x.op == CR_WRITE)) {
+		if (unlikely(!(v->pv.pg->ops->traps & TRAP_CR3)))
+			return set_cr3_untrapped(v, cpu_gpr(v, x.gpr));
+		return set_cr3(v, cpu_gpr(v, x.gpr));
+	}
+	if (x.op == CR_WRITE) {
+		u64 value = cpu_gpr(v, x.gpr);
 
-		if (likely(x.cr == 3))
-			return likely(v->pv.pg->ops->traps & TRAP_CR3)
-				       ? set_cr3(v, value)
-				       : set_cr3_untrapped(v, value);
 		if (x.cr == 0)
 			return set_cr0(v, value);
 		if (x.cr == 4)
@@ -445,10 +451,11 @@ static enum next exit_cr(struct vcpu *v)
 
 static enum next exit_invlpg(struct vcpu *v)
 {
+	struct counters *c = counters_of(v);
 	gva_t gva = cpu_exit_invlpg(v);
 
-	count(counters_of(v), exits_invlpg);
-	count(counters_of(v), flush_guest_invlpg);
+	count(c, exits_invlpg);
+	count(c, flush_guest_invlpg);
 	/* For an address that cannot be translated the instruction does nothing. */
 	if (likely(state_canonical(gva)))
 		v->pv.pg->ops->invlpg(&v->pv, gva);
@@ -784,7 +791,7 @@ static enum next exit_unknown(struct vcpu *v)
 }
 
 /* No holes: a kind without a handler does not compile into a crash. */
-static const exit_handler exit_table[EXIT_KINDS] = {
+const exit_handler exit_table[EXIT_KINDS] = {
 	[EXIT_UNKNOWN] = exit_unknown,
 	[EXIT_PF] = exit_pf,
 	[EXIT_NESTED] = exit_nested,
@@ -812,7 +819,14 @@ static const exit_handler exit_table[EXIT_KINDS] = {
 	[EXIT_ENTRY_FAILED] = exit_entry_failed,
 };
 
-static noinline enum next trace_exit(struct vcpu *v, unsigned int kind)
+/**
+ * exit_traced() - handle an exit while somebody listens to the tracepoint
+ * @v: the vCPU, inside a burst
+ * @kind: enum exit_kind
+ *
+ * Return: what the run loop does next.
+ */
+enum next exit_traced(struct vcpu *v, unsigned int kind)
 {
 	u64 begin = rdtsc(), rip = cpu_rip(v), cr2;
 	enum next next = exit_table[kind](v);
@@ -822,18 +836,4 @@ static noinline enum next trace_exit(struct vcpu *v, unsigned int kind)
 			    rdtsc() - begin);
 	native_write_cr2(cr2);
 	return next;
-}
-
-/**
- * exit_handle() - what to do about an exit
- * @v: the vCPU, inside a burst
- * @kind: enum exit_kind
- *
- * Return: what the run loop does next.
- */
-enum next exit_handle(struct vcpu *v, unsigned int kind)
-{
-	if (trace_penumbra_exit_enabled())
-		return trace_exit(v, kind);
-	return exit_table[kind](v);
 }

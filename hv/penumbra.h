@@ -19,6 +19,7 @@
 #include <asm/fpu/types.h>
 #include <asm/processor-flags.h>
 
+#include "cpu.h"
 #include "mmu/emulate.h"
 #include "mmu/modes.h"
 #include "vmx/vmx.h"
@@ -104,6 +105,16 @@ struct vcpu {
 	struct kvm_cpuid_entry2 *cpuid;
 };
 
+/**
+ * cpu_gpr() - a general register by its number in instructions
+ * @v: the vCPU, loaded
+ * @reg: 0 to 15
+ */
+static inline u64 cpu_gpr(struct vcpu *v, unsigned int reg)
+{
+	return unlikely(reg == 4) ? cpu_rsp(v) : v->regs.gpr[reg];
+}
+
 /* What the inner loop does next. Everything but NEXT_ENTER ends the burst. */
 enum next {
 	NEXT_ENTER,  /* enter the guest again */
@@ -175,10 +186,30 @@ void state_get_sregs(struct vcpu *v, struct kvm_sregs *s);
 int state_set_fpu(struct vcpu *v, const struct kvm_fpu *f);
 void state_get_fpu(struct vcpu *v, struct kvm_fpu *f);
 bool state_cr0_valid(u64 cr0);
-bool state_cr3_valid(const struct vcpu *v, u64 cr3, u64 cr4);
 bool state_cr4_valid(const struct vcpu *v, u64 cr4);
 bool state_efer_valid(u64 efer);
-bool state_canonical(u64 address);
+
+/**
+ * state_canonical() - can the CPU translate this linear address?
+ * @address: 48-bit addresses: LA57 is never offered
+ */
+static inline bool state_canonical(u64 address)
+{
+	return (u64)((s64)(address << 16) >> 16) == address;
+}
+
+/**
+ * state_cr3_valid() - would MOV to CR3 take this value?
+ * @v: the vCPU
+ * @cr3: the value; bit 63 means "keep the TLB" where PCIDs are on
+ * @cr4: CR4 that rules
+ */
+static inline bool state_cr3_valid(const struct vcpu *v, u64 cr3, u64 cr4)
+{
+	if (cr4 & X86_CR4_PCIDE)
+		cr3 &= ~BIT_ULL(63);
+	return !(cr3 >> v->vm->pg.cfg.maxphyaddr);
+}
 
 /* msr.c */
 bool msr_read(struct vcpu *v, u32 index, u64 *value);
@@ -195,7 +226,8 @@ u64 cpuid_cr4_allowed(struct vcpu *v);
 /* exit.c */
 typedef enum next (*exit_handler)(struct vcpu *v);
 enum next exit_settle(struct vcpu *v);
-enum next exit_handle(struct vcpu *v, unsigned int kind);
+enum next exit_traced(struct vcpu *v, unsigned int kind);
+extern const exit_handler exit_table[]; /* for enum exit_kind: what to do about it */
 enum next exit_stop(struct vcpu *v, u32 suberror, const char *why, u64 detail);
 void exit_complete(struct vcpu *v);
 

@@ -20,15 +20,6 @@
 	 X86_EFLAGS_ID)
 
 /**
- * state_canonical() - can the CPU translate this linear address?
- * @address: 48-bit addresses: LA57 is never offered
- */
-bool state_canonical(u64 address)
-{
-	return (u64)((s64)(address << 16) >> 16) == address;
-}
-
-/**
  * state_cr0_valid() - would MOV to CR0 take this value, other than for leaving a mode?
  * @cr0: the value
  */
@@ -39,19 +30,6 @@ bool state_cr0_valid(u64 cr0)
 	if ((cr0 & X86_CR0_PG) && !(cr0 & X86_CR0_PE))
 		return false;
 	return !(cr0 & X86_CR0_NW) || (cr0 & X86_CR0_CD);
-}
-
-/**
- * state_cr3_valid() - would MOV to CR3 take this value?
- * @v: the vCPU
- * @cr3: the value; bit 63 means "keep the TLB" where PCIDs are on
- * @cr4: CR4 that rules
- */
-bool state_cr3_valid(const struct vcpu *v, u64 cr3, u64 cr4)
-{
-	if (cr4 & X86_CR4_PCIDE)
-		cr3 &= ~BIT_ULL(63);
-	return !(cr3 >> v->vm->pg.cfg.maxphyaddr);
 }
 
 /**

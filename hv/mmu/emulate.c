@@ -52,68 +52,93 @@ static noinline bool decode(struct paging_vcpu *pv, const struct emu_regs *regs,
 	return n && insn_decode(bytes, n, &ir, insn);
 }
 
-/*
- * The instruction at RIP, parsed, or NULL. Guests store into their tables from few places, so what
- * the bytes there said is kept.
- */
+/* Where what the decoder said of the instruction at @rip is kept. Guests store from few places. */
+static inline struct decoded *decoded_at(struct paging_vcpu *pv, u64 rip)
+{
+	return &pv->decoded[(rip ^ rip >> 3) % DECODED_KEPT];
+}
+
+/* The bytes at @rip, as hardware found them; false where that is not known. */
+static inline bool code_words(struct paging_vcpu *pv, u64 rip, u64 *low, u64 *high)
+{
+	const u8 *code;
+
+	if (unlikely((rip & ~PAGE_MASK) > PAGE_SIZE - 16))
+		return false;
+	code = pv->pg->ops->code(pv, rip);
+	if (unlikely(!code))
+		return false;
+	/* Once: the VMM's other threads may write to it. */
+	*low = shim_load64(code);
+	*high = shim_load64(code + 8) & GENMASK_ULL(55, 0); /* an instruction has 15 bytes */
+	return true;
+}
+
+/* The instruction at RIP, parsed, or NULL. */
 static const struct insn *parsed(struct paging_vcpu *pv, const struct emu_regs *regs)
 {
-	const u64 upper = GENMASK_ULL(55, 0); /* the 16th byte is not the instruction's */
-	const u8 *code;
-	struct decoded *d;
-	u64 word[2];
+	struct decoded *d = decoded_at(pv, regs->rip);
+	struct insn *insn = &d->insn;
+	u64 low, high;
 
 	if (!regs->long_mode || (regs->rflags & RFLAGS_TF) ||
-	    (regs->rip & ~PAGE_MASK) > PAGE_SIZE - sizeof(word))
+	    !code_words(pv, regs->rip, &low, &high))
 		return NULL;
-	code = pv->pg->ops->code(pv, regs->rip);
-	if (!code)
+	if (likely(d->word[0] == low && d->word[1] == high && insn->length))
+		return insn;
+	d->plain = 0;
+	d->word[0] = low;
+	d->word[1] = high;
+	if (!insn_parse((const u8 *)d->word, INSN_MAX, insn) || insn->op == INSN_LOAD) {
+		insn->length = 0;
 		return NULL;
-	/* Once: the VMM's other threads may write to it. */
-	word[0] = shim_load64(code);
-	word[1] = shim_load64(code + 8) & upper;
-	d = &pv->decoded[(regs->rip ^ regs->rip >> 3) % DECODED_KEPT];
-	if (likely(d->word[0] == word[0] && d->word[1] == word[1] && d->insn.length))
-		return &d->insn;
-	d->insn.length = 0;
-	d->word[0] = word[0];
-	d->word[1] = word[1];
-	if (insn_parse((const u8 *)word, INSN_MAX, &d->insn) && d->insn.op != INSN_LOAD)
-		return &d->insn;
-	d->insn.length = 0;
-	return NULL;
+	}
+	if (insn->op == INSN_MOV && insn->size == 8 && insn->base < 16 && insn->base != 4 &&
+	    insn->index == INSN_NO_REG && !insn->addr32 && !insn->segment &&
+	    (insn->has_imm || insn->reg != 4))
+		d->plain = insn->length;
+	return insn;
 }
 
 /* Carry out a store that has been checked. */
-static inline enum emu_result store(struct paging_vcpu *pv, struct emu_regs *regs,
-				    const struct insn *insn, gpa_t gpa)
+static enum emu_result store(struct paging_vcpu *pv, struct emu_regs *regs, const struct insn *insn,
+			     const struct paging_result *to)
 {
-	struct paging_result res;
-	u64 host, old, new;
-	u8 *at;
+	u64 old, new;
 
-	if (gmem_host(pv->pg->mem, gpa >> 12, &host, &res) != VERDICT_RETRY)
-		return EMU_UNKNOWN;
-	at = (u8 *)phys_to_virt(host & GMEM_HPA) + (gpa & ~PAGE_MASK);
 	if (likely(insn->size == 8)) {
-		new = insn->has_imm ? insn->imm : regs->gpr[insn->reg];
-		if (insn->op != INSN_MOV)
-			new = insn_execute(insn, *(u64 *)at, regs->gpr, &regs->rflags);
-		WRITE_ONCE(*(u64 *)at, new);
+		new = insn_execute(insn, *(u64 *)to->at, regs->gpr, &regs->rflags);
+		WRITE_ONCE(*(u64 *)to->at, new);
 	} else {
 		old = 0;
-		memcpy(&old, at, insn->size);
+		memcpy(&old, to->at, insn->size);
 		new = insn_execute(insn, old, regs->gpr, &regs->rflags);
-		memcpy(at, &new, insn->size);
+		memcpy(to->at, &new, insn->size);
 	}
 	regs->rip += insn->length;
 	regs->rflags &= ~RFLAGS_RF;
 	count(pv->pg->count, emulated_stores);
-	pv->pg->ops->pt_write(pv, gpa, insn->size);
+	pv->pg->ops->pt_write(pv, to->gpa, insn->size);
 	return EMU_DONE;
 }
 
-enum emu_result emulate_store(struct paging_vcpu *pv, struct emu_regs *regs, gva_t gva, gpa_t gpa)
+unsigned int emulate_plain_store(struct paging_vcpu *pv, const u64 *gpr, u64 rip, gva_t gva,
+				 const struct paging_result *to)
+{
+	const struct decoded *d = decoded_at(pv, rip);
+	u64 low, high;
+
+	if (unlikely(!code_words(pv, rip, &low, &high) || d->word[0] != low || d->word[1] != high ||
+		     !d->plain || gva != gpr[d->insn.base] + d->insn.disp || (gva & 7)))
+		return 0;
+	WRITE_ONCE(*(u64 *)to->at, d->insn.has_imm ? d->insn.imm : gpr[d->insn.reg]);
+	count(pv->pg->count, emulated_stores);
+	pv->pg->ops->pt_write(pv, to->gpa, 8);
+	return d->plain;
+}
+
+enum emu_result emulate_store(struct paging_vcpu *pv, struct emu_regs *regs, gva_t gva,
+			      const struct paging_result *to)
 {
 	const struct insn *known = parsed(pv, regs);
 	struct insn insn;
@@ -122,12 +147,12 @@ enum emu_result emulate_store(struct paging_vcpu *pv, struct emu_regs *regs, gva
 		struct insn_regs ir = insn_regs(regs);
 
 		if (likely(insn_address(known, &ir) == gva && (gva & 7) + known->size <= 8))
-			return store(pv, regs, known, gpa);
+			return store(pv, regs, known, to);
 	}
 	if (!decode(pv, regs, &insn) || insn.op == INSN_LOAD || insn.ea != gva ||
 	    (gva & 7) + insn.size > 8)
 		return EMU_UNKNOWN;
-	return store(pv, regs, &insn, gpa);
+	return store(pv, regs, &insn, to);
 }
 
 bool emulate_decode_mmio(struct paging_vcpu *pv, const struct emu_regs *regs,

@@ -28,11 +28,28 @@ enum emu_result {
  * @pv: the vCPU
  * @regs: registers, changed on EMU_DONE
  * @gva: faulting linear address
- * @gpa: where it leads, in pinned guest memory
+ * @to: where it leads (gpa, at), in pinned guest memory: of VERDICT_EMULATE
  *
  * Return: EMU_DONE or EMU_UNKNOWN. Calls paging_ops.pt_write on EMU_DONE.
  */
-enum emu_result emulate_store(struct paging_vcpu *pv, struct emu_regs *regs, gva_t gva, gpa_t gpa);
+enum emu_result emulate_store(struct paging_vcpu *pv, struct emu_regs *regs, gva_t gva,
+			      const struct paging_result *to);
+
+/**
+ * emulate_plain_store() - carry out the store at @rip if it is of the plainest kind and known already
+ * @pv: the vCPU, in 64-bit code and not single-stepped
+ * @gpr: its registers but RSP
+ * @rip: of the instruction
+ * @gva: faulting linear address
+ * @to: where it leads
+ *
+ * What most stores to page tables are, a MOV, needs few registers and changes none. What is not
+ * known becomes known in emulate_store().
+ *
+ * Return: bytes of the instruction, if it was carried out; 0: nothing was changed.
+ */
+unsigned int emulate_plain_store(struct paging_vcpu *pv, const u64 *gpr, u64 rip, gva_t gva,
+				 const struct paging_result *to);
 
 /* A load or store that the decoder found for device memory. */
 struct emu_access {

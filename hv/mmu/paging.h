@@ -53,6 +53,7 @@ enum verdict {
 struct paging_result {
 	u32 code;	 /* VERDICT_REFLECT: the #PF error code */
 	gpa_t gpa;	 /* VERDICT_EMULATE, VERDICT_MMIO, VERDICT_PIN */
+	u8 *at;		 /* VERDICT_EMULATE: where gpa is in host memory */
 	const char *why; /* VERDICT_STOP: a sentence without a full stop; result.gpa goes with it */
 };
 
@@ -60,11 +61,16 @@ struct paging_result {
 struct paging_fault {
 	gva_t gva; /* #PF: the linear address. Nested: valid if has_gva */
 	gpa_t gpa; /* nested: the guest-physical address */
-	u32 code;  /* PF_* of the access, also for nested violations (PF_U then meaningless) */
-	u8 cpl;	   /* 0 to 3 at the time of the access */
-	bool ac;   /* RFLAGS.AC */
-	bool has_gva;
-	bool in_walk; /* nested: while the CPU read the guest's own tables, not at the access */
+	union {
+		struct {
+			u32 code; /* PF_* of the access, also of nested violations (but PF_U) */
+			u8 cpl;	  /* 0 to 3 at the time of the access */
+			bool ac;  /* RFLAGS.AC */
+			bool has_gva;
+			bool in_walk; /* nested: while the CPU read the guest's own tables */
+		};
+		u64 access; /* all of it, to compare */
+	};
 	u64 rip;      /* of the instruction */
 	u64 rflags;   /* at it */
 };
@@ -148,6 +154,7 @@ struct paging_ops;
 
 struct decoded {
 	u64 word[2]; /* the first 15 bytes */
+	u8 plain; /* its length, if it is a 64-bit MOV to [register + displacement] */
 	struct insn insn;
 };
 
@@ -170,14 +177,14 @@ struct paging_vcpu {
 	/* What to enter with; made by prepare, used by the vendor code. */
 	u64 hw_cr3; /* value for the guest CR3 field, PCID included */
 	u64 eptp;   /* 0 where the mode has no second-level tables */
-	/* What has to be done before the next VM entry, as one word: an entry looks once. */
+	/* What has to be done before the next VM entry. */
+	u32 flush; /* FLUSH_* */
 	union {
 		struct {
-			u32 flush;    /* FLUSH_* */
 			bool unready; /* hw_cr3 and eptp are not those of the registers: prepare */
 			bool rearm;   /* step, share, share_on or direct has changed: look */
 		};
-		u64 owed;
+		u16 settle; /* either: an entry looks once */
 	};
 	u32 flush_gen;	 /* paging.flush_gen as of the last entry */
 	gva_t flush_gva; /* for FLUSH_ADDR */

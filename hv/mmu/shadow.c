@@ -106,10 +106,8 @@ static unsigned int next_live(const struct shadow_page *sp, unsigned int i)
 
 #define for_each_present(sp, i) for (i = next_live(sp, 0); i < 512; i = next_live(sp, i + 1))
 
-static inline void list_insert(struct shadow *sh, u32 *head, u32 id)
+static inline void list_insert(struct shadow *sh, u32 *head, struct spte_link *link, u32 id)
 {
-	struct spte_link *link = entry_link(sh, id);
-
 	link->next = *head;
 	link->prev = 0;
 	if (*head)
@@ -117,16 +115,15 @@ static inline void list_insert(struct shadow *sh, u32 *head, u32 id)
 	*head = id;
 }
 
-static inline void list_remove(struct shadow *sh, u32 *head, u32 id)
+static inline void list_remove(struct shadow *sh, u32 *head, struct spte_link *link)
 {
-	struct spte_link *link = entry_link(sh, id);
-
 	if (link->prev)
 		entry_link(sh, link->prev)->next = link->next;
 	else
 		*head = link->next;
 	if (link->next)
 		entry_link(sh, link->next)->prev = link->prev;
+	*link = (struct spte_link){};
 }
 
 static void spte_write(struct shadow *sh, u64 *spte, u64 value)
@@ -370,27 +367,43 @@ static noinline void blank_all(const struct shadow *sh, struct shadow_page *sp)
 			WRITE_ONCE(sp->spt[i], blank_spte(sh, sp, i));
 }
 
-/* Take live entry @i out of the table and off its list. */
+static inline void entry_blank(struct shadow *sh, struct shadow_page *sp, unsigned int i)
+{
+	spte_write(sh, &sp->spt[i], blank_spte(sh, sp, i));
+	if (!sp->snapshot)
+		sp->gpte[i] = 0;
+	sp->live[i >> 6] &= ~(1ULL << (i & 63));
+}
+
+/* Take live entry @i out of a leaf table and off its list. */
+static noinline void leaf_clear(struct shadow *sh, struct shadow_page *sp, unsigned int i)
+{
+	gfn_t gfn = sp->table ? (sp->gpte[i] & PTE_FRAME) >> 12 : sp->gfn + i;
+	struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
+
+	list_remove(sh, &slot->info[0][gfn - slot->base].rmap, link_at(sp, i));
+	keep_mark(sh, slot, gfn, sp->spt[i]);
+	entry_blank(sh, sp, i);
+}
+
+/* Take live entry @i out of any table. */
 static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int i)
 {
 	int level = sp->role.level;
-	u32 id = entry_id(sp, i);
 
 	if (likely(level == 1)) {
-		gfn_t gfn = sp->table ? (sp->gpte[i] & PTE_FRAME) >> 12 : sp->gfn + i;
-		struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
-		struct gfn_info *info = &slot->info[0][gfn - slot->base];
-
-		list_remove(sh, &info->rmap, id);
-		keep_mark(sh, slot, gfn, sp->spt[i]);
-	} else if (spte_is_leaf(sp->spt[i], level)) {
+		leaf_clear(sh, sp, i);
+		return;
+	}
+	if (spte_is_leaf(sp->spt[i], level)) {
 		gfn_t gfn = leaf_gfn(sp, i);
+		struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
 
-		list_remove(sh, &gmem_info(gmem_slot(sh->pg->mem, gfn), gfn, level)->rmap, id);
+		list_remove(sh, &gmem_info(slot, gfn, level)->rmap, link_at(sp, i));
 	} else {
 		struct shadow_page *child = child_of(sh, sp, i);
 
-		list_remove(sh, &child->parents, id);
+		list_remove(sh, &child->parents, link_at(sp, i));
 		if (is_orphan(child)) {
 			sh->orphans++;
 			order_remove(sh, child);
@@ -398,12 +411,9 @@ static void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int 
 		}
 		/* INVLPG must drop what paging-structure caches keep of it: see shadow_invlpg(). */
 		sh->upper_gen++;
+		sh->top_gen += level > 2;
 	}
-	spte_write(sh, &sp->spt[i], blank_spte(sh, sp, i));
-	*link_at(sp, i) = (struct spte_link){};
-	if (!sp->snapshot)
-		sp->gpte[i] = 0;
-	sp->live[i >> 6] &= ~(1ULL << (i & 63));
+	entry_blank(sh, sp, i);
 }
 
 /* May the guest write to table frame @gfn without a trap? @info is of the 4 KiB frame. */
@@ -796,7 +806,7 @@ static inline bool still_table(struct shadow *sh, struct gfn_info *info)
 /* ---- 3. one entry ---- */
 
 /* What hardware gets to see of frame @hpa. @acc: rights of all guest levels together. */
-static u64 leaf_spte(struct shadow_page *sp, u64 gpte, unsigned int acc, hpa_t hpa, bool guarded)
+static __always_inline u64 leaf_spte(struct shadow_page *sp, u64 gpte, unsigned int acc, hpa_t hpa, bool guarded)
 {
 	bool writable;
 	u64 spte = hpa | PTE_P | PTE_A;
@@ -821,6 +831,21 @@ static u64 leaf_spte(struct shadow_page *sp, u64 gpte, unsigned int acc, hpa_t h
 	return spte;
 }
 
+/* Install leaf entry @i, which is not live, for a frame. */
+static inline void leaf_add(struct shadow *sh, struct shadow_page *sp, unsigned int i, u64 spte,
+			    u64 gpte, struct gfn_info *info)
+{
+	if (unlikely(
+		    info->tables)) /* only open tables are writable: hardware marks the next store */
+		spte &= ~PTE_D;
+	sp->gpte[i] = gpte;
+	list_insert(sh, &info->rmap, link_at(sp, i), entry_id(sp, i));
+	sp->live[i >> 6] |= 1ULL << (i & 63);
+	spte_write(sh, &sp->spt[i], spte);
+	if (unlikely(info->tables) && (spte & PTE_W))
+		watch_also(sh, info, &sp->spt[i]);
+}
+
 /*
  * Install leaf entry @i for a frame, @info being what is known of it; true if a live entry was
  * replaced by a different one.
@@ -829,11 +854,11 @@ static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, 
 		     struct gfn_info *info, gfn_t gfn)
 {
 	u64 *at = &sp->spt[i], old = *at;
+	bool live = is_live(sp, i);
 
-	if (unlikely(
-		    info->tables)) /* only open tables are writable: hardware marks the next store */
-		spte &= ~PTE_D;
-	if (is_live(sp, i)) {
+	if (live) {
+		if (unlikely(info->tables))
+			spte &= ~PTE_D;
 		if (spte_is_leaf(old, sp->role.level) && leaf_gfn(sp, i) == gfn) {
 			sp->gpte[i] = gpte;
 			if (!((old ^ spte) & ~(PTE_A | PTE_D)))
@@ -846,16 +871,9 @@ static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, 
 			return true;
 		}
 		entry_clear(sh, sp, i);
-	} else {
-		old = 0;
 	}
-	sp->gpte[i] = gpte;
-	list_insert(sh, &info->rmap, entry_id(sp, i));
-	sp->live[i >> 6] |= 1ULL << (i & 63);
-	spte_write(sh, at, spte);
-	if (unlikely(info->tables) && (spte & PTE_W))
-		watch_also(sh, info, at);
-	return old;
+	leaf_add(sh, sp, i, spte, gpte, info);
+	return live;
 }
 
 /* Point upper entry @i at @child; true if it pointed elsewhere before. */
@@ -876,10 +894,26 @@ static bool upper_set(struct shadow *sh, struct shadow_page *sp, unsigned int i,
 	if (is_orphan(child))
 		sh->orphans--;
 	sp->gpte[i] = gpte;
-	list_insert(sh, &child->parents, entry_id(sp, i));
+	list_insert(sh, &child->parents, link_at(sp, i), entry_id(sp, i));
 	sp->live[i >> 6] |= 1ULL << (i & 63);
 	spte_write(sh, &sp->spt[i], spte);
 	return old;
+}
+
+/* The guest's leaf entry @i, now @gpte, maps nothing that it has touched: neither does ours. */
+static inline void leaf_gone(struct shadow *sh, struct shadow_page *sp, unsigned int i, u64 gpte)
+{
+	if (is_live(sp, i))
+		leaf_clear(sh, sp, i);
+	else if (unlikely(sh->blank))
+		WRITE_ONCE(sp->spt[i], blank_spte(sh, sp, i));
+	if (sp->snapshot)
+		sp->gpte[i] = gpte;
+}
+
+static inline bool was_touched(u64 gpte)
+{
+	return (gpte & (PTE_P | PTE_A)) == (PTE_P | PTE_A);
 }
 
 /*
@@ -905,8 +939,13 @@ static void sync_entry(struct shadow *sh, struct shadow_page *sp, unsigned int i
 			return;
 		}
 	}
-	if (level > 1 || !(gpte & PTE_P) || !(gpte & PTE_A) ||
-	    pte_reserved(&sh->pg->cfg, sp->role.nxe ? PG_EFER_NXE : 0, gpte, level))
+	if (level > 1)
+		goto drop;
+	if (!was_touched(gpte)) {
+		leaf_gone(sh, sp, i, gpte);
+		return;
+	}
+	if (pte_reserved(&sh->pg->cfg, sp->role.nxe ? PG_EFER_NXE : 0, gpte, level))
 		goto drop;
 	gfn = (gpte & PTE_FRAME) >> 12;
 	slot = gmem_slot(sh->pg->mem, gfn);
@@ -1085,19 +1124,25 @@ static noinline bool close_quiet(struct shadow *sh)
 	return flush;
 }
 
-/* The guest flushed everything, or changed what its tables mean. */
-static bool sync_all(struct shadow *sh)
+static noinline bool sync_open(struct shadow *sh)
 {
 	bool flush;
 
-	sh->sync_points++;
-	if (!nr_open(sh))
-		return false;
 	flush = sync_set(sh, &sh->open[1]);
 	flush |= sync_set(sh, &sh->open[0]);
 	if ((s32)(sh->sync_points - sh->close_check) >= 0 || sh->quiet_limit != quiet_limit(sh))
 		flush |= close_quiet(sh);
 	return flush;
+}
+
+/*
+ * The guest flushed everything, or changed what its tables mean. Returns whether hardware has to be
+ * flushed for our sake.
+ */
+static inline bool sync_all(struct shadow *sh)
+{
+	sh->sync_points++;
+	return nr_open(sh) && sync_open(sh);
 }
 
 /* The guest flushed one address: bring the entries that lead to it in step. */
@@ -1125,7 +1170,7 @@ static noinline void fill_around(struct shadow *sh, struct shadow_page *sp)
 	for (i = 0; i < 512; i++) {
 		u64 gpte = READ_ONCE(sp->table[i]);
 
-		if ((gpte & (PTE_P | PTE_A)) == (PTE_P | PTE_A) && !is_live(sp, i))
+		if (was_touched(gpte) && !is_live(sp, i))
 			sync_entry(sh, sp, i, gpte);
 	}
 }
@@ -1218,9 +1263,22 @@ static bool links_old(struct paging_vcpu *pv, const struct walk *w, gva_t gva)
 	return false;
 }
 
+/*
+ * A new way to open tables: what the shadow has of them may be older than the way, and no CPU could
+ * know it. A guest need not flush to add a way.
+ */
+static void sync_old(struct paging_vcpu *pv)
+{
+	struct shadow *sh = shadow_of(pv->pg);
+	bool flush = sync_set(sh, &sh->open[1]);
+
+	if (sync_set(sh, &sh->open[0]) || flush)
+		owe_context(pv);
+}
+
 static struct leaf_cache *leaf_slot(struct shadow_vcpu *sv, gva_t gva)
 {
-	return &sv->leaf[(gva >> 21 ^ gva >> 30 ^ gva >> 39) % LEAF_CACHE];
+	return &sv->leaf[(gva >> 21) * 0x9e3779b97f4a7c15ULL >> (64 - LEAF_CACHE_BITS)];
 }
 
 /* The leaf shadow page that hardware reaches for @gva, if the way there is known to hold. */
@@ -1231,13 +1289,39 @@ static inline struct leaf_cache *known_way(struct paging_vcpu *pv, gva_t gva)
 
 	const struct shadow *sh = shadow_of(pv->pg);
 
-	if (unlikely(c->block != gva >> 21 || c->root != sv->root ||
-		     c->upper_gen != sh->upper_gen || c->freed_gen != sh->freed_gen))
+	if (unlikely(c->block != gva >> 21 || c->root != sv->root || c->way_gen != sh->way_gen))
 		return NULL;
 	if (unlikely(READ_ONCE(*c->at[0]) != c->gpte[0] || READ_ONCE(*c->at[1]) != c->gpte[1] ||
 		     READ_ONCE(*c->at[2]) != c->gpte[2]))
 		return NULL;
 	return c;
+}
+
+/* The same as far as level 2. */
+static struct leaf_cache *known_mid(struct paging_vcpu *pv, gva_t gva)
+{
+	struct shadow_vcpu *sv = vcpu_of(pv);
+	struct leaf_cache *c = leaf_slot(sv, gva);
+	const struct shadow *sh = shadow_of(pv->pg);
+
+	if (c->block != gva >> 21 || c->root != sv->root || c->top_gen != sh->top_gen ||
+	    c->freed_gen != sh->freed_gen || !c->mid)
+		return NULL;
+	if (READ_ONCE(*c->at[1]) != c->gpte[1] || READ_ONCE(*c->at[2]) != c->gpte[2])
+		return NULL;
+	return c;
+}
+
+/* An upper entry lost its meaning, but none on this way: it holds again. */
+static bool still_holds(const struct shadow *sh, struct leaf_cache *c, gva_t gva)
+{
+	unsigned int i = pt_index(gva, 2);
+
+	if (!c->sp || READ_ONCE(*c->at[0]) != c->gpte[0] || !is_live(c->mid, i) ||
+	    (c->mid->spt[i] & PTE_PS) || (c->mid->spt[i] & PTE_FRAME) != c->sp->hpa)
+		return false;
+	c->upper_gen = sh->upper_gen;
+	return true;
 }
 
 static void remember_way(struct paging_vcpu *pv, struct leaf_cache *c, gva_t gva)
@@ -1246,8 +1330,10 @@ static void remember_way(struct paging_vcpu *pv, struct leaf_cache *c, gva_t gva
 
 	c->block = gva >> 21;
 	c->root = vcpu_of(pv)->root;
-	c->upper_gen = sh->upper_gen;
-	c->freed_gen = sh->freed_gen;
+	c->way_gen = sh->way_gen;
+	c->top_gen = sh->top_gen;
+	c->reserved = pte_reserved_always(&pv->pg->cfg, pv->efer);
+	c->store.access = 0;
 }
 
 /* The guest's tables end before @gva: @w holds what was read, from the root down to @level. */
@@ -1268,6 +1354,7 @@ static void remember_absence(struct paging_vcpu *pv, const struct walk *w, gva_t
 	}
 	c->absent = table_of(sh, w->table[level]) + pt_index(gva, level);
 	c->sp = NULL;
+	c->mid = NULL;
 	remember_way(pv, c, gva);
 }
 
@@ -1288,6 +1375,7 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 
 	sp_touch(sp);
 	c->block = ~0ULL;
+	c->mid = NULL;
 	for (level = sp->role.level;; level--) {
 		struct shadow_page *child;
 
@@ -1303,6 +1391,8 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 		if (sp->table) {
 			c->at[level - 2] = sp->table + i;
 			c->gpte[level - 2] = gpte;
+			if (level == 2)
+				c->mid = sp;
 		}
 		sp = child;
 	}
@@ -1368,10 +1458,55 @@ static inline bool is_odd_write(unsigned int access)
 	return (access & (ACC_U | ACC_W)) == ACC_U;
 }
 
-static enum verdict to_emulate(const struct paging_fault *f, gfn_t gfn, struct paging_result *res)
+static enum verdict to_emulate(const struct paging_fault *f, gfn_t gfn, u64 host,
+			       struct paging_result *res)
 {
 	res->gpa = gfn << 12 | (f->gva & ~PAGE_MASK);
+	res->at = (u8 *)phys_to_virt(host & GMEM_HPA) + (f->gva & ~PAGE_MASK);
 	return VERDICT_EMULATE;
+}
+
+/*
+ * The same store to a guarded table again, or to the entry beside it? Then nothing has to be worked
+ * out: the walk would end where it did, and only a table that lost its guard, or is one for a
+ * second shadow page now, needs a closer look.
+ */
+static inline bool store_again(struct paging_vcpu *pv, const struct paging_fault *f,
+			       const struct leaf_cache *c, struct paging_result *res)
+{
+	const struct trapped_store *t = &c->store;
+	struct shadow *sh = shadow_of(pv->pg);
+	struct shadow_page *sp;
+
+	if (t->access != f->access || t->index != pt_index(f->gva, 1) ||
+	    READ_ONCE(*t->at) != t->gpte)
+		return false;
+	sp = sp_at(sh, t->info->tables);
+	if (unlikely(sp->next_table || !sp->parents || sp->writes + 1 >= UNSHADOW_WRITES))
+		return false;
+	sp->writes++;
+	res->gpa = t->gfn << 12 | (f->gva & ~PAGE_MASK);
+	res->at = t->host + (f->gva & ~PAGE_MASK);
+	vcpu_of(pv)->trapped = sp;
+	return true;
+}
+
+/*
+ * A store trapped, and the next will too: strict tables do not open. What fault_near() found holds
+ * while known_way() and the leaf entry do, and the mode of the guest's CPU: see shadow_set_mode().
+ */
+static void remember_store(struct leaf_cache *c, const struct paging_fault *f, const u64 *entry,
+			   u64 gpte, gfn_t gfn, u64 host, struct gfn_info *info)
+{
+	c->store = (struct trapped_store){
+		.access = f->access,
+		.at = entry ? entry : &says_unwritten,
+		.gpte = entry ? gpte : says_unwritten,
+		.index = pt_index(f->gva, 1),
+		.gfn = gfn,
+		.info = info,
+		.host = phys_to_virt(host & GMEM_HPA),
+	};
 }
 
 /* The general case: walk the guest's tables and map what is found, from the root down. */
@@ -1386,7 +1521,7 @@ static noinline enum verdict fault_far(struct paging_vcpu *pv, const struct pagi
 		.set_ad = true,
 	};
 	struct shadow *sh = shadow_of(pv->pg);
-	bool write = f->code & PF_W, through, wrote;
+	bool write = f->code & PF_W, through, wrote, emulate = false;
 	struct gmem_slot *slot;
 	enum verdict v;
 	struct walk w;
@@ -1416,22 +1551,18 @@ static noinline enum verdict fault_far(struct paging_vcpu *pv, const struct pagi
 	if (write && !through) {
 		struct gfn_info *info = gmem_info(slot, w.gfn, 1);
 
-		if (is_odd_write(w.access) ||
-		    (is_guarded(sh, slot, w.gfn, 1) && !let_write(sh, info, w.gfn)))
-			return to_emulate(f, w.gfn, res);
+		emulate = is_odd_write(w.access) ||
+			  (is_guarded(sh, slot, w.gfn, 1) && !let_write(sh, info, w.gfn));
+		/* Where the way can be known and is not, it is mapped now for the next store. */
+		if (emulate && (w.level > 2 || known_way(pv, f->gva)))
+			return to_emulate(f, w.gfn, host, res);
 	}
-	/*
-	 * A new way to open tables: what the shadow has of them may be older than the way, and no
-	 * CPU could know it. A guest need not flush to add a way.
-	 */
-	if (nr_open(sh) && links_old(pv, &w, f->gva)) {
-		bool flush = sync_set(sh, &sh->open[1]);
-
-		if (sync_set(sh, &sh->open[0]) || flush)
-			owe_context(pv);
-	}
+	if (nr_open(sh) && links_old(pv, &w, f->gva))
+		sync_old(pv);
 	if (map(pv, &w, f->gva, slot, host, through, &wrote))
 		flush_addr(pv, f->gva);
+	if (emulate)
+		return to_emulate(f, w.gfn, host, res);
 	if (!wrote) {
 		/* Hardware has something older cached, and would fault on it for ever. */
 		count(sh->pg->count, spurious_faults);
@@ -1454,6 +1585,7 @@ static enum verdict fault_near(struct paging_vcpu *pv, const struct paging_fault
 	unsigned int i = pt_index(f->gva, 1), access = c->access;
 	struct shadow *sh = shadow_of(pv->pg);
 	struct shadow_page *sp = c->sp;
+	u64 *entry = NULL;
 	struct gfn_info *info;
 	struct gmem_slot *slot;
 	u64 gpte, host, spte;
@@ -1462,12 +1594,12 @@ static enum verdict fault_near(struct paging_vcpu *pv, const struct paging_fault
 
 	if (sp->table) {
 		u64 bits = f->code & PF_W ? PTE_A | PTE_D : PTE_A;
-		u64 *entry = (u64 *)&sp->table[i];
 
+		entry = (u64 *)&sp->table[i];
 		gpte = READ_ONCE(*entry);
 		if (!(gpte & PTE_P))
 			return walk_fault(pv, &want, 0, res);
-		if (unlikely(gpte & pte_reserved_always(&sh->pg->cfg, pv->efer)))
+		if (unlikely(gpte & c->reserved))
 			return walk_fault(pv, &want, PF_P | PF_RSVD, res);
 		access &= pte_access(gpte);
 		if (unlikely(!access_allowed(pv, &want, access)))
@@ -1496,11 +1628,14 @@ static enum verdict fault_near(struct paging_vcpu *pv, const struct paging_fault
 	guarded = unlikely(info->tables) && !is_open(sh, info);
 	if (f->code & PF_W) {
 		if (unlikely(is_odd_write(access)))
-			return to_emulate(f, gfn, res);
+			return to_emulate(f, gfn, host, res);
 		if (guarded) {
 			bound_open(sh);
-			if (!let_write(sh, info, gfn))
-				return to_emulate(f, gfn, res);
+			if (!let_write(sh, info, gfn)) {
+				if (sh->policy->strict)
+					remember_store(c, f, entry, gpte, gfn, host, info);
+				return to_emulate(f, gfn, host, res);
+			}
 			if (c->upper_gen != sh->upper_gen) /* the way was a table of its own */
 				return VERDICT_REFILL;
 			guarded = false;
@@ -1517,7 +1652,7 @@ static enum verdict fault_near(struct paging_vcpu *pv, const struct paging_fault
 		if (before == sh->pg->count->v[CNT_sptes_written])
 			count(sh->pg->count, spurious_faults);
 	} else {
-		leaf_set(sh, sp, i, spte, gpte, info, gfn);
+		leaf_add(sh, sp, i, spte, gpte, info);
 	}
 	if (unlikely(sh->policy->fill && !sp->filled) && sp->table)
 		fill_around(sh, sp);
@@ -1535,24 +1670,76 @@ static enum verdict fault_absent(struct paging_vcpu *pv, const struct paging_fau
 	return walk_fault(pv, &want, 0, res);
 }
 
+/* The way to the level 2 page is known and its entry is another than before: go on from there. */
+static noinline enum verdict fault_mid(struct paging_vcpu *pv, const struct paging_fault *f,
+				       struct leaf_cache *c, struct paging_result *res)
+{
+	struct shadow *sh = shadow_of(pv->pg);
+	struct shadow_page *sp = c->mid, *have = NULL, *child;
+	unsigned int i = pt_index(f->gva, 2);
+	u64 *entry = (u64 *)c->at[0], gpte = READ_ONCE(*entry), host;
+	union shadow_role role;
+	gfn_t gfn;
+
+	if (!(gpte & PTE_P) || pte_is_leaf(gpte, 2) || pte_reserved(&sh->pg->cfg, pv->efer, gpte, 2))
+		return VERDICT_REFILL;
+	gfn = (gpte & PTE_FRAME) >> 12;
+	if (gmem_host(pv->pg->mem, gfn, &host, res) != VERDICT_RETRY ||
+	    reserve(sh, 1) != VERDICT_RETRY)
+		return VERDICT_REFILL;
+	bound_open(sh);
+	role = child_role(sp->role, gpte);
+	child = sp_find(sh, gfn, role);
+	if (nr_open(sh) && child) {
+		if (is_live(sp, i) && !spte_is_leaf(sp->spt[i], 2))
+			have = child_of(sh, sp, i);
+		if (child != have)
+			sync_old(pv);
+	}
+	if (c->top_gen != sh->top_gen || c->freed_gen != sh->freed_gen)
+		return VERDICT_REFILL;
+	if (!(gpte & PTE_A) && cmpxchg64(entry, gpte, gpte | PTE_A) != gpte)
+		return VERDICT_REFILL;
+	gpte |= PTE_A;
+	if (child)
+		sp_touch(child);
+	else
+		child = sp_get(sh, gfn, role);
+	if (upper_set(sh, sp, i, child, gpte))
+		flush_addr(pv, f->gva);
+	c->gpte[0] = gpte;
+	c->sp = child;
+	c->absent = NULL;
+	c->access = child->role.access;
+	remember_way(pv, c, f->gva);
+	return fault_near(pv, f, c, res);
+}
+
 enum verdict shadow_fault(struct paging_vcpu *pv, const struct paging_fault *f,
 			  struct paging_result *res)
 {
+	enum verdict v = VERDICT_REFILL;
+	struct leaf_cache *c;
+
 	/* The root lost its memory while the caller slept: fault again with a new one. */
 	if (unlikely(pv->unready))
 		return VERDICT_RETRY;
-	if (likely(!pv->window)) {
-		struct leaf_cache *c = known_way(pv, f->gva);
-
-		if (likely(c)) {
-			enum verdict v =
-				c->absent ? fault_absent(pv, f, c, res) : fault_near(pv, f, c, res);
-
-			if (likely(v != VERDICT_REFILL))
-				return v;
+	if (unlikely(pv->window))
+		return fault_far(pv, f, res);
+	c = known_way(pv, f->gva);
+	if (unlikely(!c)) {
+		c = known_mid(pv, f->gva);
+		if (c && !still_holds(shadow_of(pv->pg), c, f->gva)) {
+			v = fault_mid(pv, f, c, res);
+			return likely(v != VERDICT_REFILL) ? v : fault_far(pv, f, res);
 		}
 	}
-	return fault_far(pv, f, res);
+	if (likely(c)) {
+		if (store_again(pv, f, c, res))
+			return VERDICT_EMULATE;
+		v = c->absent ? fault_absent(pv, f, c, res) : fault_near(pv, f, c, res);
+	}
+	return likely(v != VERDICT_REFILL) ? v : fault_far(pv, f, res);
 }
 
 /* ---- 5. roots, modes, flushes ---- */
@@ -1636,33 +1823,34 @@ enum verdict shadow_prepare(struct paging_vcpu *pv, struct paging_result *res)
 
 enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res)
 {
-	struct shadow_vcpu *sv = vcpu_of(pv);
 	struct shadow *sh = shadow_of(pv->pg);
-	gfn_t gfn = (value & PTE_FRAME) >> 12;
-	struct root_cache *c = &sv->roots[gfn % ROOT_CACHE];
-	bool keep = false;
-	u64 pcid = 0;
+	struct shadow_vcpu *sv;
+	struct root_cache *c;
 	enum verdict v;
+	u64 pcid = 0;
+	gfn_t gfn;
 
-	if (pv->cr4 & PG_CR4_PCIDE) {
-		pcid = value & 0xfff;
-		/*
-		 * One PCID for two roots: a later INVLPG has to drop what both left behind, pieces of
-		 * large pages and upper entries, and INVVPID for one address would not. Flush here
-		 * instead.
-		 */
-		keep = (value & PG_CR3_NOFLUSH) && sv->pcid_root[pcid] == gfn;
-	}
-	/* Also without PCIDs: a value of the base-address buffer may be older than CR4.PCIDE. */
-	value &= ~PG_CR3_NOFLUSH;
 	/*
 	 * Also where the guest keeps its TLB: another PCID may never have cached what the shadow
 	 * still has. Where nothing changed this finds nothing and flushes nothing.
 	 */
 	if (sync_all(sh))
 		owe_context(pv);
-	if (likely(c->gfn == gfn && c->sp && c->freed_gen == sh->freed_gen &&
-		   c->role == sv->root_role && !pv->unready)) {
+	sv = vcpu_of(pv);
+	gfn = (value & PTE_FRAME) >> 12;
+	if (pv->cr4 & PG_CR4_PCIDE)
+		pcid = value & 0xfff;
+	/*
+	 * One PCID for two roots: a later INVLPG has to drop what both left behind, pieces of large
+	 * pages and upper entries, and INVVPID for one address would not. Flush here instead.
+	 */
+	if (!(pv->cr4 & PG_CR4_PCIDE) || !(value & PG_CR3_NOFLUSH) || sv->pcid_root[pcid] != gfn)
+		owe_context(pv);
+	/* Also without PCIDs: a value of the base-address buffer may be older than CR4.PCIDE. */
+	value &= ~PG_CR3_NOFLUSH;
+	c = &sv->roots[gfn % ROOT_CACHE];
+	if (likely(c->gfn == gfn && c->freed_gen == sh->freed_gen && c->role == sv->root_role &&
+		   !pv->unready)) {
 		count(sh->pg->count, roots_reused);
 		sp_touch(c->sp);
 		use_root(pv, c->sp, gfn, pcid);
@@ -1672,8 +1860,6 @@ enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_re
 			return v;
 	}
 	pv->cr3 = value;
-	if (!keep)
-		owe_context(pv);
 	if (unlikely(pv->share_gpa))
 		shadow_roots_note(pv);
 	return VERDICT_RETRY;
@@ -1681,6 +1867,10 @@ enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_re
 
 void shadow_set_mode(struct paging_vcpu *pv)
 {
+	unsigned int i;
+
+	for (i = 0; i < LEAF_CACHE; i++)
+		vcpu_of(pv)->leaf[i].store.access = 0;
 	sync_all(shadow_of(pv->pg));
 	shadow_roots_withdraw(pv);
 	drop_root(pv);
@@ -1722,7 +1912,11 @@ void shadow_invlpg(struct paging_vcpu *pv, gva_t gva)
 				sync_entry(sh, c->sp, pt_index(gva, 1),
 					   READ_ONCE(c->sp->table[pt_index(gva, 1)]));
 		} else {
-			sync_ways(sh, sv, gva);
+			c = known_mid(pv, gva);
+			if (c && !pv->share_gpa)
+				sync_path(sh, c->mid, gva);
+			else
+				sync_ways(sh, sv, gva);
 		}
 	}
 	if (sv->upper_seen != sh->upper_gen)
@@ -1767,25 +1961,45 @@ static __always_inline const u8 *code_step(const u64 **table, gva_t rip, int lev
 }
 
 /* Follow the shadow as hardware did when it fetched the instruction a moment ago. */
-const u8 *shadow_code(struct paging_vcpu *pv, gva_t rip)
+static noinline const u8 *find_code(struct paging_vcpu *pv, gva_t rip, struct code_cache *c)
 {
+	struct shadow_vcpu *sv = vcpu_of(pv);
+	struct shadow *sh = shadow_of(pv->pg);
 	const u64 *table;
-	const u8 *code;
+	const u8 *code = NULL;
+	int level;
 
-	if (unlikely(!vcpu_of(pv)->root))
+	if (unlikely(!sv->root))
 		return NULL;
 	table = phys_to_virt(pv->hw_cr3 & PTE_FRAME);
-	code_step(&table, rip, 4);
-	if (unlikely(!table))
+	for (level = PT_ROOT_LEVEL; table; level--) {
+		c->spte = &table[pt_index(rip, level)];
+		code = code_step(&table, rip, level);
+	}
+	if (!code)
 		return NULL;
-	code = code_step(&table, rip, 3);
-	if (!table)
-		return code;
-	code = code_step(&table, rip, 2);
-	return table ? code_step(&table, rip, 1) : code;
+	c->page = rip >> 12;
+	c->root = sv->root;
+	c->way_gen = sh->way_gen;
+	c->value = *c->spte;
+	c->host = code - (rip & ~PAGE_MASK);
+	return code;
 }
 
-void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
+const u8 *shadow_code(struct paging_vcpu *pv, gva_t rip)
+{
+	struct shadow_vcpu *sv = vcpu_of(pv);
+	struct code_cache *c = &sv->code[(rip >> 12) % CODE_CACHE];
+	const struct shadow *sh = shadow_of(pv->pg);
+
+	if (likely(c->page == rip >> 12 && c->root == sv->root && c->way_gen == sh->way_gen &&
+		   READ_ONCE(*c->spte) == c->value))
+		return c->host + (rip & ~PAGE_MASK);
+	c->page = ~0ULL;
+	return find_code(pv, rip, c);
+}
+
+static noinline void pt_write_any(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
 {
 	struct shadow *sh = shadow_of(pv->pg);
 	gfn_t gfn = gpa >> 12;
@@ -1800,11 +2014,31 @@ void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
 	for (id = slot->info[0][gfn - slot->base].tables; id;) {
 		struct shadow_page *sp = sp_at(sh, id);
 
-		sync_entry(sh, sp, first, READ_ONCE(sp->table[first]));
-		for (i = first + 1; unlikely(i <= last); i++)
+		for (i = first; i <= last; i++)
 			sync_entry(sh, sp, i, READ_ONCE(sp->table[i]));
 		id = sp->next_table;
 	}
+}
+
+void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
+{
+	struct shadow_vcpu *sv = vcpu_of(pv);
+	struct shadow *sh = shadow_of(pv->pg);
+	struct shadow_page *sp = sv->trapped;
+
+	sv->trapped = NULL;
+	/* One entry of the table that store_again() has just found: all is known of it. */
+	if (likely(sp && sp->gfn == gpa >> 12 && len == 8 && !(gpa & 7) && sp->role.level == 1)) {
+		unsigned int i = (gpa & 0xfff) / 8;
+		u64 gpte = READ_ONCE(sp->table[i]);
+
+		if (was_touched(gpte))
+			sync_entry(sh, sp, i, gpte);
+		else
+			leaf_gone(sh, sp, i, gpte);
+		return;
+	}
+	pt_write_any(pv, gpa, len);
 }
 
 /*
@@ -1819,6 +2053,7 @@ void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)
 {
 	struct shadow_vcpu *sv = vcpu_of(pv);
 
+	sv->trapped = NULL;
 	if (sv->nr_windows == SHADOW_WINDOWS || in_window(sv, gfn))
 		return;
 	sv->window[sv->nr_windows++] = gfn;
@@ -2008,6 +2243,8 @@ int shadow_vcpu_init(struct paging_vcpu *pv)
 		return -ENOMEM;
 	for (i = 0; i < LEAF_CACHE; i++)
 		sv->leaf[i].block = ~0ULL;
+	for (i = 0; i < CODE_CACHE; i++)
+		sv->code[i].page = ~0ULL;
 	sv->pv = pv;
 	sv->next = sh->vcpus;
 	sh->vcpus = sv;

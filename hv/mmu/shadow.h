@@ -111,8 +111,14 @@ struct shadow {
 	u32 oldest, newest; /* shadow pages by last use */
 	u32 orphans;	    /* pages below the root that nothing points to */
 	u64 blank;	    /* what hardware sees where nothing is known; not present, if 0 */
-	u32 upper_gen;	    /* grows when an upper entry loses its meaning */
-	u32 freed_gen;	    /* grows when a shadow page is freed or memory goes away */
+	union {
+		struct {
+			u32 upper_gen; /* grows when an upper entry loses its meaning */
+			u32 freed_gen; /* ... a shadow page is freed or memory goes away */
+		};
+		u64 way_gen; /* both, to compare */
+	};
+	u32 top_gen;	    /* as upper_gen, of levels 3 and 4 */
 	u32 sync_points;    /* full synchronisations so far */
 	u32 close_check;    /* at this one, some open table may have been quiet for long enough */
 	u32 quiet_limit;    /* policy.quiet() when that was worked out */
@@ -133,23 +139,57 @@ static inline struct shadow_page *sp_at(struct shadow *sh, u32 id)
 	return &sh->chunk[id / SHADOW_CHUNK][id % SHADOW_CHUNK];
 }
 
+/* A trapped store that was found to be the hypervisor's to carry out, for the next one like it. */
+struct trapped_store {
+	u64 access;	     /* paging_fault.access; 0: none */
+	const u64 *at;	     /* the guest entry that maps the page, and what it said */
+	u64 gpte;	     /* of a piece of a large page, which has none: of a constant */
+	u32 index;	     /* of the page in its 2 MiB block */
+	gfn_t gfn;	     /* the guest table that the store is to */
+	struct gfn_info *info;
+	u8 *host;
+};
+
 /*
  * Where the last faults ended: the way from @root to the leaf shadow page of a 2 MiB block, or to the
  * guest entry that says there is none. It holds while no upper shadow entry loses its meaning, no
- * shadow page is freed, no memory goes away and the guest's own entries read as they did.
+ * shadow page is freed, no memory goes away and the guest's own entries read as they did. Of a way
+ * whose level 2 entry has changed all the rest may still hold: mid.
  */
-#define LEAF_CACHE 16u
+#define LEAF_CACHE_BITS 6
+#define LEAF_CACHE	(1u << LEAF_CACHE_BITS)
 
 struct leaf_cache {
 	u64 block; /* gva >> 21; ~0: nothing is cached */
+	union {
+		struct {
+			u32 upper_gen, freed_gen;
+		};
+		u64 way_gen;
+	};
 	u32 root;
-	u32 upper_gen, freed_gen;
+	u32 top_gen;
 	struct shadow_page *sp;
-	const u64 *absent; /* not NULL: the guest entry that was not present; sp is NULL */
-	const u64 *at[3];  /* the guest entries of levels 2, 3 and 4, and what they said */
+	struct shadow_page *mid; /* the level 2 page on the way; NULL: not known */
+	const u64 *absent;	 /* not NULL: the guest entry that was not present; sp is NULL */
+	const u64 *at[3];	 /* the guest entries of levels 2, 3 and 4, and what they said */
 	u64 gpte[3];
 	unsigned int access; /* ACC_* that they grant together */
-} __attribute__((aligned(128)));
+	u64 reserved;	     /* bits that are in every guest entry, in the guest's present mode */
+	struct trapped_store store;
+} __attribute__((aligned(256)));
+
+/* Where code was found last, page by page: the leaf entry that maps it, and what it said. */
+#define CODE_CACHE 4u
+
+struct code_cache {
+	u64 page; /* rip >> 12; ~0: nothing is cached */
+	u64 way_gen;
+	u32 root;
+	const u64 *spte;
+	u64 value;
+	const u8 *host;
+};
 
 /* What the last MOVs to CR3 found. It holds while no shadow page is freed. */
 #define ROOT_CACHE 16u
@@ -157,7 +197,7 @@ struct leaf_cache {
 struct root_cache {
 	gfn_t gfn; /* of the guest's root */
 	u32 freed_gen;
-	u32 role;
+	u32 role; /* never 0 but in an empty entry */
 	struct shadow_page *sp;
 };
 
@@ -172,6 +212,8 @@ struct shadow_vcpu {
 	u32 nr_windows;
 	gfn_t window[SHADOW_WINDOWS];
 	gfn_t pcid_root[4096]; /* the guest root that each PCID was last used with */
+	struct code_cache code[CODE_CACHE];
+	struct shadow_page *trapped; /* the only one of the table that the last fault's store is to */
 	struct leaf_cache leaf[LEAF_CACHE];
 };
 

@@ -115,10 +115,14 @@ SYM_INNER_LABEL(vmx_exit_guarded, SYM_L_GLOBAL)
 	wrmsr
 	jmp	.Lclean
 
-	/* The same where none of it is needed. */
+	/* The same for a host that wants none of it. */
 SYM_INNER_LABEL(vmx_exit_plain, SYM_L_GLOBAL)
 	UNWIND_HINT_RESTORE
 	SAVE_GUEST_REGISTERS
+	xor	%eax, %eax
+.Lreturn:
+	pop	%rdi
+	RET
 
 	/* No register carries a guest's value into C: speculation must not find one there. */
 .Lclean:
@@ -136,9 +140,7 @@ SYM_INNER_LABEL(vmx_exit_plain, SYM_L_GLOBAL)
 	xor	%r13d, %r13d
 	xor	%r14d, %r14d
 	xor	%r15d, %r15d
-.Lreturn:
-	pop	%rdi
-	RET
+	jmp	.Lreturn
 
 .Lfailed:
 	mov	$1, %eax

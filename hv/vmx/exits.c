@@ -8,6 +8,7 @@
 
 #include "../cpu.h"
 #include "../penumbra.h"
+#include "../trace.h"
 #include "vmcs.h"
 #include "vmx.h"
 
@@ -77,26 +78,23 @@ static inline unsigned int kind_of_exception(void)
 
 /* ---- entering ---- */
 
-/**
- * cpu_flush() - perform the flushes that the paging mode owes
- * @v: the vCPU, inside a burst
- *
- * Without a VPID every entry drops all that is tagged with linear addresses (SDM vol. 3,
+/*
+ * Perform the flushes that the paging mode owes. Without a VPID every entry drops all that is tagged with linear addresses (SDM vol. 3,
  * 29.4.3.1), but never what is cached from EPT alone.
  */
-void cpu_flush(struct vcpu *v)
+static __always_inline void flush(struct vcpu *v)
 {
 	struct counters *c = &v->vm->count;
-	u32 flush = v->pv.flush;
+	u32 what = v->pv.flush;
 
 	v->pv.flush = 0;
-	if (unlikely(flush & FLUSH_NESTED) && v->hw.nested) {
+	if (unlikely(what & FLUSH_NESTED) && v->hw.nested) {
 		vmx_invept(v->pv.eptp);
 		count(c, flush_host_invept);
 	}
-	if (unlikely(!v->hw.tag.vpid) || !(flush & (FLUSH_ADDR | FLUSH_CONTEXT)))
+	if (unlikely(!v->hw.tag.vpid) || !(what & (FLUSH_ADDR | FLUSH_CONTEXT)))
 		return;
-	if (!(flush & FLUSH_CONTEXT) && likely(vmx_config.invvpid_address)) {
+	if (!(what & FLUSH_CONTEXT) && likely(vmx_config.invvpid_address)) {
 		v->hw.tag.gva = v->pv.flush_gva;
 		vmx_invvpid(&v->hw.tag, VMX_VPID_EXTENT_INDIVIDUAL_ADDR);
 		count(c, flush_host_invvpid_addr);
@@ -274,14 +272,16 @@ unsigned int cpu_run(struct vcpu *v, unsigned int *kind)
 
 	for (;;) {
 		if (likely(!k)) {
-			if (unlikely(v->pv.owed || v->pv.flush_gen != pg->flush_gen)) {
+			if (unlikely(v->pv.settle || v->pv.flush_gen != pg->flush_gen)) {
 				next = exit_settle(v);
 				if (unlikely(next != NEXT_ENTER))
 					break;
 			}
+			if (v->pv.flush)
+				flush(v);
 			k = enter_until_exit(&v);
 		}
-		next = exit_handle(v, k);
+		next = trace_penumbra_exit_enabled() ? exit_traced(v, k) : exit_table[k](v);
 		if (unlikely(next != NEXT_ENTER))
 			break;
 		k = 0;
@@ -312,24 +312,30 @@ static void common_fault(struct paging_fault *f)
 }
 
 /**
- * cpu_exit_fault() - the fault behind EXIT_PF or EXIT_NESTED
+ * cpu_exit_pf() - the fault behind EXIT_PF
  * @v: the vCPU, loaded
- * @kind: which of them
  * @f: filled in
  */
-void cpu_exit_fault(struct vcpu *v, unsigned int kind, struct paging_fault *f)
+void cpu_exit_pf(struct vcpu *v, struct paging_fault *f)
 {
+	f->gva = vmcs_readl(EXIT_QUALIFICATION);
+	common_fault(f);
+	f->code = vmcs_read32(VM_EXIT_INTR_ERROR_CODE);
+	f->has_gva = true;
+	f->in_walk = false;
+}
+
+/**
+ * cpu_exit_nested() - the fault behind EXIT_NESTED
+ * @v: the vCPU, loaded
+ * @f: filled in
+ */
+void cpu_exit_nested(struct vcpu *v, struct paging_fault *f)
+{
+	/* SDM vol. 3, table 28-7. */
 	u64 q = vmcs_readl(EXIT_QUALIFICATION);
 
 	common_fault(f);
-	if (kind == EXIT_PF) {
-		f->gva = q;
-		f->gpa = 0;
-		f->code = vmcs_read32(VM_EXIT_INTR_ERROR_CODE);
-		f->has_gva = true;
-		return;
-	}
-	/* SDM vol. 3, table 28-7. */
 	f->gpa = vmcs_read64(GUEST_PHYSICAL_ADDRESS);
 	f->has_gva = q & BIT(EPT_VIOLATION_GVA_IS_VALID_BIT);
 	f->gva = f->has_gva ? vmcs_readl(GUEST_LINEAR_ADDRESS) : 0;
@@ -339,17 +345,9 @@ void cpu_exit_fault(struct vcpu *v, unsigned int kind, struct paging_fault *f)
 		  ((q >> EPT_VIOLATION_RWX_SHIFT) & 7 ? PF_P : 0) | (f->cpl == 3 ? PF_U : 0);
 }
 
-struct exit_cr cpu_exit_cr(struct vcpu *v)
+union exit_cr cpu_exit_cr(struct vcpu *v)
 {
-	/* SDM vol. 3, table 28-3. */
-	u64 q = vmcs_readl(EXIT_QUALIFICATION);
-
-	return (struct exit_cr){
-		.cr = q & CONTROL_REG_ACCESS_NUM,
-		.op = (q >> 4) & 3,
-		.gpr = (q >> 8) & 15,
-		.value = q >> LMSW_SOURCE_DATA_SHIFT,
-	};
+	return (union exit_cr){ .word = vmcs_readl(EXIT_QUALIFICATION) };
 }
 
 void cpu_exit_dr(struct vcpu *v, struct exit_dr *x)

@@ -57,6 +57,25 @@ unsigned int cpu_skip(struct vcpu *v)
 	return NEXT_ENTER;
 }
 
+/**
+ * cpu_skip_fault() - the same after a fault, whose exit says no instruction length
+ * @v: the vCPU, loaded
+ * @f: from cpu_exit_pf() for this exit
+ * @length: bytes of the instruction
+ *
+ * Return: NEXT_ENTER.
+ */
+unsigned int cpu_skip_fault(struct vcpu *v, const struct paging_fault *f, unsigned int length)
+{
+	vmcs_write_sure(GUEST_RIP, f->rip + length);
+	/* Set by the fault, so that an instruction breakpoint does not hit twice: SDM vol. 3, 28.3.3. */
+	if (f->rflags & X86_EFLAGS_RF)
+		vmcs_write_sure(GUEST_RFLAGS, f->rflags & ~X86_EFLAGS_RF);
+	if (unlikely(something_hangs_on(f->rflags)))
+		end_instruction();
+	return NEXT_ENTER;
+}
+
 bool cpu_in_long_mode(struct vcpu *v)
 {
 	return vmcs_read32(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK;
@@ -67,9 +86,9 @@ unsigned int cpu_cpl(struct vcpu *v)
 	return VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES));
 }
 
-u64 cpu_gpr(struct vcpu *v, unsigned int reg)
+u64 cpu_rsp(struct vcpu *v)
 {
-	return unlikely(reg == 4) ? vmcs_readl(GUEST_RSP) : v->regs.gpr[reg];
+	return vmcs_readl(GUEST_RSP);
 }
 
 void cpu_set_gpr(struct vcpu *v, unsigned int reg, u64 value)
@@ -93,22 +112,6 @@ void cpu_fill_regs(struct vcpu *v)
 	v->regs.gs_base = vmcs_readl(GUEST_GS_BASE);
 	v->regs.long_mode = cpu_in_long_mode(v);
 	v->regs.cpl = VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES));
-}
-
-/**
- * cpu_fill_fault_regs() - the same after a fault, which has some of it already
- * @v: the vCPU, loaded
- * @f: from cpu_exit_fault() for this exit
- */
-void cpu_fill_fault_regs(struct vcpu *v, const struct paging_fault *f)
-{
-	v->regs.rip = f->rip;
-	v->regs.rflags = f->rflags;
-	v->regs.cpl = f->cpl;
-	v->regs.gpr[4] = vmcs_readl(GUEST_RSP);
-	v->regs.fs_base = vmcs_readl(GUEST_FS_BASE);
-	v->regs.gs_base = vmcs_readl(GUEST_GS_BASE);
-	v->regs.long_mode = cpu_in_long_mode(v);
 }
 
 /**
@@ -176,7 +179,7 @@ void cpu_update_root(struct vcpu *v)
 {
 	if (v->hw.nested)
 		vmcs_write64(EPT_POINTER, v->pv.eptp);
-	vmcs_writel(GUEST_CR3, v->pv.hw_cr3);
+	vmcs_write_sure(GUEST_CR3, v->pv.hw_cr3);
 }
 
 static void get_segment(struct kvm_segment *s, enum vmcs_segment i)

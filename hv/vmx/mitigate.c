@@ -5,7 +5,8 @@
  * vCPU carries the answer in its VMCS and in vmx_vcpu.how, so that an exit tests nothing.
  *
  *   each exit	  return buffer filled (RSB underflow, PBRSB), branch history cleared (BHI), IBRS
- *		  written again where it is not the enhanced kind (retbleed): vmx_exit_guarded
+ *		  written again where it is not the enhanced kind (retbleed), and no guest value left in
+ *		  a register (Spectre): vmx_exit_guarded
  *   each entry	  CPU buffers overwritten by VERW (MDS, TAA, RFDS): VMX_ENTER_VERW
  *   each burst	  L1 data cache flushed where the guest has page tables of its own (L1TF; a shadow
  *		  shows hardware none of the guest's entries). KVM's "cond" does it about as often;
@@ -17,6 +18,7 @@
  * guest, so stale data of it cannot be read there. The module parameter mitigations=0 leaves all
  * of it out, to measure the price; mitigations=off on the kernel's command line does the same.
  */
+#include <linux/cpu.h>
 #include <linux/percpu.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
@@ -30,8 +32,8 @@
 #include "vmx.h"
 
 static struct {
-	bool exits; /* vmx_exit_guarded has something to do */
-	bool ibrs;  /* ... namely to write IA32_SPEC_CTRL */
+	bool exits; /* the host wants any of it: vmx_exit_guarded */
+	bool ibrs;  /* ... with a write to IA32_SPEC_CTRL */
 	bool verw;
 	bool l1d;
 } needed;
@@ -46,9 +48,7 @@ void vmx_mitigate_probe(void)
 	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
 		rdmsrl(MSR_IA32_ARCH_CAPABILITIES, capabilities);
 	needed.ibrs = boot_cpu_has(X86_FEATURE_KERNEL_IBRS);
-	needed.exits = needed.ibrs || boot_cpu_has(X86_FEATURE_RSB_VMEXIT) ||
-		       boot_cpu_has(X86_FEATURE_RSB_VMEXIT_LITE) ||
-		       boot_cpu_has(X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT);
+	needed.exits = !cpu_mitigations_off();
 	needed.verw = boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF);
 	needed.l1d = boot_cpu_has_bug(X86_BUG_L1TF) && l1tf_mitigation != L1TF_MITIGATION_OFF &&
 		     !(capabilities & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH);

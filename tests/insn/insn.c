@@ -156,7 +156,7 @@ static void pt_write(struct paging_vcpu *v, gpa_t gpa, unsigned int len)
 }
 
 static const struct gmem_ops mem_ops = { .pin = pin };
-/* Every other time by the short way, so that both are held to the CPU. */
+/* Not each time, so that what is known from hardware's tables and what is not are both tried. */
 static const u8 *code(struct paging_vcpu *v, gva_t rip)
 {
 	static unsigned int calls;
@@ -164,7 +164,7 @@ static const u8 *code(struct paging_vcpu *v, gva_t rip)
 	struct paging_result res;
 	struct walk w;
 
-	if (calls++ & 1 || walk_guest(v, &f, &w, &res) != VERDICT_RETRY)
+	if (calls++ % 3 == 0 || walk_guest(v, &f, &w, &res) != VERDICT_RETRY)
 		return NULL;
 	return (const u8 *)phys_to_virt(w.gfn << 12) + (rip & ~PAGE_MASK);
 }
@@ -506,7 +506,7 @@ static bool make(struct made *m, struct emu_regs *regs, u64 target, u64 fs_base)
 /* ---- comparing ---- */
 
 static unsigned int failures;
-static unsigned long done, refused, loads;
+static unsigned long done, refused, loads, short_ways;
 
 static void show(const struct made *m, const char *what)
 {
@@ -584,6 +584,30 @@ static void fill_scratch(void)
 	memcpy(guest(G_SCRATCH << 12), s, PAGES * PAGE_SIZE);
 }
 
+/* As the hypervisor does it: the short way where it is open, the long one otherwise. */
+static enum emu_result emulate(struct emu_regs *regs, u64 target, const struct paging_result *to)
+{
+	bool can = regs->long_mode && !(regs->rflags & FLAG_TF);
+	struct emu_regs first = *regs;
+	unsigned int n = 0;
+	u8 kept[8];
+
+	if (can && rnd(2)) {
+		/* The short way opens to what was carried out before. */
+		memcpy(kept, to->at, sizeof(kept));
+		emulate_store(&pv, &first, target, to);
+		memcpy(to->at, kept, sizeof(kept));
+		writes = 0;
+	}
+	if (can)
+		n = emulate_plain_store(&pv, regs->gpr, regs->rip, target, to);
+	if (!n)
+		return emulate_store(&pv, regs, target, to);
+	short_ways++;
+	regs->rip += n;
+	return EMU_DONE;
+}
+
 /* While RSP is not, some virtual machines raise #GP for whatever faults. */
 static u64 canonical(u64 rsp)
 {
@@ -622,7 +646,7 @@ static void one(u64 fs_base)
 	to = (struct paging_result){ .gpa = gpa, .at = guest(gpa) };
 	cpu = emu = start;
 	writes = 0;
-	if (emulate_store(&pv, &emu, target, &to) == EMU_UNKNOWN) {
+	if (emulate(&emu, target, &to) == EMU_UNKNOWN) {
 		refused++;
 		if (memcmp(&emu, &start, sizeof(emu)) || writes ||
 		    memcmp(guest(G_SCRATCH << 12), (void *)SCRATCH, PAGES * PAGE_SIZE))
@@ -684,18 +708,18 @@ static void one(u64 fs_base)
 	memcpy(guest((G_CODE << 12) + PAGES * PAGE_SIZE - tail), m.bytes, tail);
 	emu = start;
 	writes = 0;
-	if (emulate_store(&pv, &emu, target, &to) != EMU_UNKNOWN || writes)
+	if (emulate(&emu, target, &to) != EMU_UNKNOWN || writes)
 		show(&m, "cut off, and not refused");
 	/* Single-stepped by its own debugger, or not 64-bit code: not for us. */
 	place(&m, CODE);
 	emu = start;
 	emu.rip = CODE;
 	emu.rflags |= FLAG_TF;
-	if (emulate_store(&pv, &emu, target, &to) != EMU_UNKNOWN)
+	if (emulate(&emu, target, &to) != EMU_UNKNOWN)
 		show(&m, "emulated under the trap flag");
 	emu.rflags &= ~FLAG_TF;
 	emu.long_mode = false;
-	if (emulate_store(&pv, &emu, target, &to) != EMU_UNKNOWN)
+	if (emulate(&emu, target, &to) != EMU_UNKNOWN)
 		show(&m, "emulated outside 64-bit mode");
 }
 
@@ -754,8 +778,10 @@ int main(int argc, char **argv)
 	printf("1..3\n");
 	for (i = 0; i < runs; i++)
 		one(fs_base);
-	printf("%sok 1 - %lu stores and %lu loads as the CPU does them, %lu left to a window\n",
-	       failures ? "not " : "", done, loads, refused - loads);
+	failures += !short_ways;
+	printf("%sok 1 - %lu stores (%lu the short way) and %lu loads as the CPU does them, "
+	       "%lu left to a window\n",
+	       failures ? "not " : "", done, short_ways, loads, refused - loads);
 	for (i = 0; i < ARRAY_SIZE(must_know); i++)
 		if (!known[i]) {
 			missing++;

@@ -318,6 +318,9 @@ again:
 		oracle_success(p->gva, p->access, res.gpa, "VERDICT_EMULATE");
 		if (!ram_has(res.gpa >> 12))
 			fail("VERDICT_EMULATE outside memory");
+		if (res.at != ram(res.gpa))
+			fail("VERDICT_EMULATE: gpa %llx is somewhere else in host memory",
+			     (unsigned long long)res.gpa);
 		if (n == 1 && percent(set.calm ? 97 : 70)) {
 			tally.emulated++;
 			emulated_store(p, res.gpa);
