@@ -237,7 +237,7 @@ static enum next write_to_table(struct vcpu *v, const struct paging_fault *f)
 	unsigned int length;
 
 	if (likely(!v->event && !(f->rflags & X86_EFLAGS_TF) && cpu_in_long_mode(v))) {
-		length = emulate_plain_store(pv, v->regs.gpr, f->rip, f->gva, &v->result);
+		length = emulate_plain_store(pv, v->regs.gpr, f, &v->result);
 		if (likely(length))
 			return cpu_skip_fault(v, f, length);
 	}

@@ -59,13 +59,13 @@ static inline struct decoded *decoded_at(struct paging_vcpu *pv, u64 rip)
 }
 
 /* The bytes at @rip, as hardware found them; false where that is not known. */
-static inline bool code_words(struct paging_vcpu *pv, u64 rip, u64 *low, u64 *high)
+static inline bool code_words(struct paging_vcpu *pv, u64 rip, u8 cpl, u64 *low, u64 *high)
 {
 	const u8 *code;
 
 	if (unlikely((rip & ~PAGE_MASK) > PAGE_SIZE - 16))
 		return false;
-	code = pv->pg->ops->code(pv, rip);
+	code = pv->pg->ops->code(pv, rip, cpl == 3);
 	if (unlikely(!code))
 		return false;
 	/* Once: the VMM's other threads may write to it. */
@@ -82,7 +82,7 @@ static const struct insn *parsed(struct paging_vcpu *pv, const struct emu_regs *
 	u64 low, high;
 
 	if (!regs->long_mode || (regs->rflags & RFLAGS_TF) ||
-	    !code_words(pv, regs->rip, &low, &high))
+	    !code_words(pv, regs->rip, regs->cpl, &low, &high))
 		return NULL;
 	if (likely(d->word[0] == low && d->word[1] == high && insn->length))
 		return insn;
@@ -122,14 +122,15 @@ static enum emu_result store(struct paging_vcpu *pv, struct emu_regs *regs, cons
 	return EMU_DONE;
 }
 
-unsigned int emulate_plain_store(struct paging_vcpu *pv, const u64 *gpr, u64 rip, gva_t gva,
-				 const struct paging_result *to)
+unsigned int emulate_plain_store(struct paging_vcpu *pv, const u64 *gpr,
+				 const struct paging_fault *f, const struct paging_result *to)
 {
-	const struct decoded *d = decoded_at(pv, rip);
+	const struct decoded *d = decoded_at(pv, f->rip);
 	u64 low, high;
 
-	if (unlikely(!code_words(pv, rip, &low, &high) || d->word[0] != low || d->word[1] != high ||
-		     !d->plain || gva != gpr[d->insn.base] + d->insn.disp || (gva & 7)))
+	if (unlikely(!code_words(pv, f->rip, f->cpl, &low, &high) || d->word[0] != low ||
+		     d->word[1] != high || !d->plain ||
+		     f->gva != gpr[d->insn.base] + d->insn.disp || (f->gva & 7)))
 		return 0;
 	WRITE_ONCE(*(u64 *)to->at, d->insn.has_imm ? d->insn.imm : gpr[d->insn.reg]);
 	count(pv->pg->count, emulated_stores);

@@ -36,11 +36,10 @@ enum emu_result emulate_store(struct paging_vcpu *pv, struct emu_regs *regs, gva
 			      const struct paging_result *to);
 
 /**
- * emulate_plain_store() - carry out the store at @rip if it is of the plainest kind and known already
+ * emulate_plain_store() - carry out a store if it is of the plainest kind and known already
  * @pv: the vCPU, in 64-bit code and not single-stepped
  * @gpr: its registers but RSP
- * @rip: of the instruction
- * @gva: faulting linear address
+ * @f: the fault that the store met
  * @to: where it leads
  *
  * What most stores to page tables are, a MOV, needs few registers and changes none. What is not
@@ -48,8 +47,8 @@ enum emu_result emulate_store(struct paging_vcpu *pv, struct emu_regs *regs, gva
  *
  * Return: bytes of the instruction, if it was carried out; 0: nothing was changed.
  */
-unsigned int emulate_plain_store(struct paging_vcpu *pv, const u64 *gpr, u64 rip, gva_t gva,
-				 const struct paging_result *to);
+unsigned int emulate_plain_store(struct paging_vcpu *pv, const u64 *gpr,
+				 const struct paging_fault *f, const struct paging_result *to);
 
 /* A load or store that the decoder found for device memory. */
 struct emu_access {

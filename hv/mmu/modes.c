@@ -278,9 +278,10 @@ void paging_ignore_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
 	(void)len;
 }
 
-const u8 *paging_no_code(struct paging_vcpu *pv, gva_t rip)
+const u8 *paging_no_code(struct paging_vcpu *pv, gva_t rip, bool user)
 {
 	(void)pv;
 	(void)rip;
+	(void)user;
 	return NULL;
 }

@@ -71,8 +71,8 @@ struct paging_fault {
 		};
 		u64 access; /* all of it, to compare */
 	};
-	u64 rip;      /* of the instruction */
-	u64 rflags;   /* at it */
+	u64 rip;    /* of the instruction */
+	u64 rflags; /* at it */
 };
 
 /* Zeroed pages for shadow and nested tables; filled by the surroundings. */
@@ -154,7 +154,7 @@ struct paging_ops;
 
 struct decoded {
 	u64 word[2]; /* the first 15 bytes */
-	u8 plain; /* its length, if it is a 64-bit MOV to [register + displacement] */
+	u8 plain;    /* its length, if it is a 64-bit MOV to [register + displacement] */
 	struct insn insn;
 };
 
@@ -231,8 +231,8 @@ enum invpcid_type {
  * @set_mode: cr0, cr4 or efer have a new value; everything cached is flushed
  * @invlpg: the guest executed INVLPG
  * @invpcid: the guest executed INVPCID with checked operands
- * @code: the instruction bytes at @rip as hardware's tables lead to them, to the end of their page;
- *	NULL where that is not known
+ * @code: the instruction bytes at @rip as hardware's tables lead to them (in user mode if @user), to
+ *	the end of their page; NULL where that is not known
  * @pt_write: @len bytes at @gpa were written by an emulated store (or by the host)
  * @open_window: let the instruction at @rip write to @gfn once, undecoded
  * @leave: first thing after a VM exit while paging_vcpu.window is set; @fault is the fault that
@@ -265,7 +265,7 @@ struct paging_ops {
 	void (*set_mode)(struct paging_vcpu *pv);
 	void (*invlpg)(struct paging_vcpu *pv, gva_t gva);
 	void (*invpcid)(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva);
-	const u8 *(*code)(struct paging_vcpu *pv, gva_t rip);
+	const u8 *(*code)(struct paging_vcpu *pv, gva_t rip, bool user);
 	void (*pt_write)(struct paging_vcpu *pv, gpa_t gpa, unsigned int len);
 	void (*open_window)(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
 	void (*leave)(struct paging_vcpu *pv, const struct paging_fault *fault);

@@ -118,11 +118,11 @@ struct shadow {
 		};
 		u64 way_gen; /* both, to compare */
 	};
-	u32 top_gen;	    /* as upper_gen, of levels 3 and 4 */
-	u32 sync_points;    /* full synchronisations so far */
-	u32 close_check;    /* at this one, some open table may have been quiet for long enough */
-	u32 quiet_limit;    /* policy.quiet() when that was worked out */
-	u32 openings;	    /* tables opened so far */
+	u32 top_gen;	 /* as upper_gen, of levels 3 and 4 */
+	u32 sync_points; /* full synchronisations so far */
+	u32 close_check; /* at this one, some open table may have been quiet for long enough */
+	u32 quiet_limit; /* policy.quiet() when that was worked out */
+	u32 openings;	 /* tables opened so far */
 	struct open_set open[2]; /* [0] of tables that are leaf tables only, [1] of the others */
 	struct shadow_vcpu *vcpus;
 	u32 hash_bits;
@@ -141,11 +141,11 @@ static inline struct shadow_page *sp_at(struct shadow *sh, u32 id)
 
 /* A trapped store that was found to be the hypervisor's to carry out, for the next one like it. */
 struct trapped_store {
-	u64 access;	     /* paging_fault.access; 0: none */
-	const u64 *at;	     /* the guest entry that maps the page, and what it said */
-	u64 gpte;	     /* of a piece of a large page, which has none: of a constant */
-	u32 index;	     /* of the page in its 2 MiB block */
-	gfn_t gfn;	     /* the guest table that the store is to */
+	u64 access;    /* paging_fault.access; 0: none */
+	const u64 *at; /* the guest entry that maps the page, and what it said */
+	u64 gpte;      /* of a piece of a large page, which has none: of a constant */
+	u32 index;     /* of the page in its 2 MiB block */
+	gfn_t gfn;     /* the guest table that the store is to */
 	struct gfn_info *info;
 	u8 *host;
 };
@@ -183,7 +183,7 @@ struct leaf_cache {
 #define CODE_CACHE 4u
 
 struct code_cache {
-	u64 page; /* rip >> 12; ~0: nothing is cached */
+	u64 page; /* rip >> 12, BIT(63) for user mode; ~0: nothing is cached */
 	u64 way_gen;
 	u32 root;
 	const u64 *spte;
@@ -213,7 +213,7 @@ struct shadow_vcpu {
 	gfn_t window[SHADOW_WINDOWS];
 	gfn_t pcid_root[4096]; /* the guest root that each PCID was last used with */
 	struct code_cache code[CODE_CACHE];
-	struct shadow_page *trapped; /* the only one of the table that the last fault's store is to */
+	struct shadow_page *trapped; /* of the table that a store goes to: store_again() */
 	struct leaf_cache leaf[LEAF_CACHE];
 };
 
@@ -237,7 +237,7 @@ enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_re
 void shadow_set_mode(struct paging_vcpu *pv);
 void shadow_invlpg(struct paging_vcpu *pv, gva_t gva);
 void shadow_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva);
-const u8 *shadow_code(struct paging_vcpu *pv, gva_t rip);
+const u8 *shadow_code(struct paging_vcpu *pv, gva_t rip, bool user);
 void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len);
 void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
 void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault);

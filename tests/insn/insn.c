@@ -157,13 +157,14 @@ static void pt_write(struct paging_vcpu *v, gpa_t gpa, unsigned int len)
 
 static const struct gmem_ops mem_ops = { .pin = pin };
 /* Not each time, so that what is known from hardware's tables and what is not are both tried. */
-static const u8 *code(struct paging_vcpu *v, gva_t rip)
+static const u8 *code(struct paging_vcpu *v, gva_t rip, bool user)
 {
 	static unsigned int calls;
 	struct walk_for f = { .gva = rip, .no_rights = true };
 	struct paging_result res;
 	struct walk w;
 
+	(void)user;
 	if (calls++ % 3 == 0 || walk_guest(v, &f, &w, &res) != VERDICT_RETRY)
 		return NULL;
 	return (const u8 *)phys_to_virt(w.gfn << 12) + (rip & ~PAGE_MASK);
@@ -588,6 +589,7 @@ static void fill_scratch(void)
 static enum emu_result emulate(struct emu_regs *regs, u64 target, const struct paging_result *to)
 {
 	bool can = regs->long_mode && !(regs->rflags & FLAG_TF);
+	struct paging_fault f = { .gva = target, .rip = regs->rip, .cpl = regs->cpl };
 	struct emu_regs first = *regs;
 	unsigned int n = 0;
 	u8 kept[8];
@@ -600,7 +602,7 @@ static enum emu_result emulate(struct emu_regs *regs, u64 target, const struct p
 		writes = 0;
 	}
 	if (can)
-		n = emulate_plain_store(&pv, regs->gpr, regs->rip, target, to);
+		n = emulate_plain_store(&pv, regs->gpr, &f, to);
 	if (!n)
 		return emulate_store(&pv, regs, target, to);
 	short_ways++;

@@ -369,6 +369,21 @@ static bool known_limit(const struct piece *p, gpa_t gpa)
 	return ok;
 }
 
+/* The bytes that the hypervisor would decode are those of a page that can be fetched from. */
+static void check_code(const struct piece *p)
+{
+	const u8 *code = pg.ops->code(&pv, p->gva, p->access & AC_U);
+	gfn_t gfn;
+
+	if (!code)
+		return;
+	tally.codes++;
+	if (!host_guest_frame(virt_to_phys((void *)(code - (p->gva & 0xfff))), &gfn) ||
+	    ram(gfn << 12 | (p->gva & 0xfff)) != code)
+		fail("code at gva %llx is in no guest frame", (unsigned long long)p->gva);
+	oracle_success(p->gva, p->access, gfn << 12 | (p->gva & 0xfff), "decoding");
+}
+
 /* All accesses of the instruction got through at once: are they right? Then its stores happen. */
 static void commit(struct piece *p, int n)
 {
@@ -388,6 +403,9 @@ static void commit(struct piece *p, int n)
 			     (unsigned long long)gfn);
 		if (!known_limit(&p[i], gpa[i]))
 			oracle_success(p[i].gva, p[i].access, gpa[i], "the CPU");
+		/* Of a root that hardware took without an exit it learns at the next one. */
+		if ((p[i].access & AC_X) && !pv.share_gpa)
+			check_code(&p[i]);
 	}
 	for (i = 0; i < n; i++)
 		if (p[i].access & AC_W) {

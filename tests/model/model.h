@@ -43,6 +43,7 @@ void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 	T(stale)         \
 	T(faults)        \
 	T(emulated)      \
+	T(codes)         \
 	T(windows)       \
 	T(outside)       \
 	T(restarts)      \
