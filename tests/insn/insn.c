@@ -367,11 +367,16 @@ static bool make(struct made *m, struct emu_regs *regs, u64 target, u64 fs_base)
 				     0x2e, 0x36, 0x3e, 0x64, 0x65 };
 	unsigned int pick = rnd(100), digit = 8, n, imm;
 	bool opsize = false, addrsize = false, lock = false, rep = false;
+	bool common = rnd(8) == 0; /* what most stores to page tables are: 64-bit MOV */
 	u64 seg = 0, ea = 0;
 	int base = -1, index = -1;
 
 	*m = (struct made){};
-	if (pick < 85) {
+	if (common) {
+		pick = 0;
+		m->opcode = rnd(2) ? 0x89 : 0xc7;
+		digit = m->opcode == 0xc7 ? 0 : 8;
+	} else if (pick < 85) {
 		unsigned int i = rnd(ARRAY_SIZE(must_know));
 
 		m->two_byte = must_know[i].op >> 8;
@@ -385,7 +390,7 @@ static bool make(struct made *m, struct emu_regs *regs, u64 target, u64 fs_base)
 				     m->opcode == 0xf4))
 			return false;
 	}
-	for (n = rnd(3) ? rnd(2) : rnd(4); n; n--) {
+	for (n = common ? 0 : rnd(3) ? rnd(2) : rnd(4); n; n--) {
 		u8 p = legacy[rnd(ARRAY_SIZE(legacy))];
 
 		put(m, p, 1);
@@ -398,8 +403,8 @@ static bool make(struct made *m, struct emu_regs *regs, u64 target, u64 fs_base)
 		if (p == 0x65)
 			seg = 0;
 	}
-	if (rnd(2)) {
-		m->rex = 0x40 | rnd(16);
+	if (common || rnd(2)) {
+		m->rex = 0x40 | rnd(16) | (common ? 8 : 0);
 		put(m, m->rex, 1);
 	}
 	m->operand = is_byte_op(m->two_byte, m->opcode) ? 1 : m->rex & 8 ? 8 : opsize ? 2 : 4;
@@ -586,21 +591,28 @@ static void fill_scratch(void)
 }
 
 /* As the hypervisor does it: the short way where it is open, the long one otherwise. */
-static enum emu_result emulate(struct emu_regs *regs, u64 target, const struct paging_result *to)
+static enum emu_result emulate(const struct made *m, struct emu_regs *regs, u64 target,
+			       const struct paging_result *to)
 {
 	bool can = regs->long_mode && !(regs->rflags & FLAG_TF);
-	struct paging_fault f = { .gva = target, .rip = regs->rip, .cpl = regs->cpl };
+	struct paging_fault f = { .gva = target ^ 8, .rip = regs->rip, .cpl = regs->cpl };
+	u8 kept[8], *code_at = guest((G_CODE << 12) + regs->rip - CODE);
+	bool other = rnd(4) == 0;
 	struct emu_regs first = *regs;
 	unsigned int n = 0;
-	u8 kept[8];
 
-	if (can && rnd(2)) {
-		/* The short way opens to what was carried out before. */
+	if (can && rnd(2) && regs->rip + m->len <= CODE + PAGES * PAGE_SIZE) {
+		/* The short way opens to what was carried out before; these bytes, or others. */
 		memcpy(kept, to->at, sizeof(kept));
+		code_at[m->len - 1] ^= other;
 		emulate_store(&pv, &first, target, to);
+		code_at[m->len - 1] ^= other;
 		memcpy(to->at, kept, sizeof(kept));
 		writes = 0;
+		if (emulate_plain_store(&pv, regs->gpr, &f, to))
+			show(m, "the short way was taken to another address");
 	}
+	f.gva = target;
 	if (can)
 		n = emulate_plain_store(&pv, regs->gpr, &f, to);
 	if (!n)
@@ -648,7 +660,7 @@ static void one(u64 fs_base)
 	to = (struct paging_result){ .gpa = gpa, .at = guest(gpa) };
 	cpu = emu = start;
 	writes = 0;
-	if (emulate(&emu, target, &to) == EMU_UNKNOWN) {
+	if (emulate(&m, &emu, target, &to) == EMU_UNKNOWN) {
 		refused++;
 		if (memcmp(&emu, &start, sizeof(emu)) || writes ||
 		    memcmp(guest(G_SCRATCH << 12), (void *)SCRATCH, PAGES * PAGE_SIZE))
@@ -710,18 +722,18 @@ static void one(u64 fs_base)
 	memcpy(guest((G_CODE << 12) + PAGES * PAGE_SIZE - tail), m.bytes, tail);
 	emu = start;
 	writes = 0;
-	if (emulate(&emu, target, &to) != EMU_UNKNOWN || writes)
+	if (emulate(&m, &emu, target, &to) != EMU_UNKNOWN || writes)
 		show(&m, "cut off, and not refused");
 	/* Single-stepped by its own debugger, or not 64-bit code: not for us. */
 	place(&m, CODE);
 	emu = start;
 	emu.rip = CODE;
 	emu.rflags |= FLAG_TF;
-	if (emulate(&emu, target, &to) != EMU_UNKNOWN)
+	if (emulate(&m, &emu, target, &to) != EMU_UNKNOWN)
 		show(&m, "emulated under the trap flag");
 	emu.rflags &= ~FLAG_TF;
 	emu.long_mode = false;
-	if (emulate(&emu, target, &to) != EMU_UNKNOWN)
+	if (emulate(&m, &emu, target, &to) != EMU_UNKNOWN)
 		show(&m, "emulated outside 64-bit mode");
 }
 
