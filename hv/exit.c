@@ -451,14 +451,15 @@ static enum next exit_cr(struct vcpu *v)
 
 static enum next exit_invlpg(struct vcpu *v)
 {
-	struct counters *c = counters_of(v);
 	gva_t gva = cpu_exit_invlpg(v);
+	struct counters *c;
 
-	count(c, exits_invlpg);
-	count(c, flush_guest_invlpg);
 	/* For an address that cannot be translated the instruction does nothing. */
 	if (likely(state_canonical(gva)))
 		v->pv.pg->ops->invlpg(&v->pv, gva);
+	c = counters_of(v);
+	count(c, exits_invlpg);
+	count(c, flush_guest_invlpg);
 	return skip(v);
 }
 

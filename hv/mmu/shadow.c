@@ -1894,6 +1894,28 @@ static noinline void sync_ways(struct shadow *sh, struct shadow_vcpu *sv, gva_t 
 			sync_path(sh, sp_at(sh, sv->shared[i]), gva);
 }
 
+/* Open tables may have changed: bring in step what leads to @gva. */
+static noinline void sync_address(struct paging_vcpu *pv, gva_t gva)
+{
+	struct shadow *sh = shadow_of(pv->pg);
+	struct leaf_cache *c;
+
+	if (unlikely(sync_set(sh, &sh->open[1])))
+		owe_context(pv);
+	c = known_way(pv, gva);
+	if (likely(c && c->sp && !pv->share_gpa)) {
+		if (c->sp->open)
+			sync_entry(sh, c->sp, pt_index(gva, 1),
+				   READ_ONCE(c->sp->table[pt_index(gva, 1)]));
+		return;
+	}
+	c = known_mid(pv, gva);
+	if (c && !pv->share_gpa)
+		sync_path(sh, c->mid, gva);
+	else
+		sync_ways(sh, vcpu_of(pv), gva);
+}
+
 /*
  * The guest's INVLPG drops the paging-structure caches of its PCID for every address (SDM vol. 3,
  * 4.10.4.1); INVVPID for one address only those that lead to it (28.4.3.1). An upper entry that
@@ -1902,28 +1924,11 @@ static noinline void sync_ways(struct shadow *sh, struct shadow_vcpu *sv, gva_t 
  */
 void shadow_invlpg(struct paging_vcpu *pv, gva_t gva)
 {
-	struct shadow *sh = shadow_of(pv->pg);
-	struct shadow_vcpu *sv = vcpu_of(pv);
+	const struct shadow *sh = shadow_of(pv->pg);
 
-	if (nr_open(sh)) {
-		struct leaf_cache *c;
-
-		if (unlikely(sync_set(sh, &sh->open[1])))
-			owe_context(pv);
-		c = known_way(pv, gva);
-		if (likely(c && c->sp && !pv->share_gpa)) {
-			if (c->sp->open)
-				sync_entry(sh, c->sp, pt_index(gva, 1),
-					   READ_ONCE(c->sp->table[pt_index(gva, 1)]));
-		} else {
-			c = known_mid(pv, gva);
-			if (c && !pv->share_gpa)
-				sync_path(sh, c->mid, gva);
-			else
-				sync_ways(sh, sv, gva);
-		}
-	}
-	if (sv->upper_seen != sh->upper_gen)
+	if (nr_open(sh))
+		sync_address(pv, gva);
+	if (unlikely(vcpu_of(pv)->upper_seen != sh->upper_gen))
 		owe_context(pv);
 	else
 		flush_addr(pv, gva);
