@@ -38,6 +38,7 @@ help:
 #:   make cost      ticks per operation, engines and modes side by side; takes the same
 #:   make growth    the same as processes, table pages and guest memory grow
 #:   make phase     who costs least where: working set against table updates, and the crossover
+#:   bench/profile  which functions the instructions of a workload are in (--help)
 #:   make plots     draw again from CSV (RESULTS=results/DIR, default results/latest)
 #:   make report    one page of it all, results/latest/report.html (or of RESULTS=results/DIR)
 #:   make reference take the figures that the docs quote anew (results/reference)

@@ -11,6 +11,9 @@ $(B)/runner: $(RUNNER_SRC) bench/runner.h bench/columns.h bench/walk/pmu.h workl
 $(B)/summarize: bench/summarize.c bench/columns.h | $(B)
 	$(CC) $(BENCH_CFLAGS) -o $@ bench/summarize.c
 
+$(B)/profile: bench/profile.c | $(B)
+	$(CC) $(BENCH_CFLAGS) -o $@ $<
+
 $(B)/growth: bench/growth.c | $(B)
 	$(CC) $(BENCH_CFLAGS) -o $@ $< -lm
 

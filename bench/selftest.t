@@ -50,6 +50,7 @@ flags="-std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=address,
 build() {
 	$CC $flags -o "$tmp/runner" "$top"/bench/runner*.c "$top/bench/walk/pmu.c" || bail_out "the runner does not build"
 	$CC $flags -o "$tmp/summarize" "$top/bench/summarize.c" || bail_out "summarize does not build"
+	$CC $flags -o "$tmp/profile" "$top/bench/profile.c" || bail_out "profile does not build"
 	$CC $flags -o "$tmp/growth" "$top/bench/growth.c" -lm || bail_out "growth does not build"
 	$CC $flags -o "$tmp/selftest" "$top/bench/selftest.c" "$top/bench/runner_rows.c" \
 		"$top/bench/runner_stats.c" "$top/bench/runner_pmu.c" "$top/bench/walk/pmu.c" || bail_out "selftest.c does not build"
@@ -793,6 +794,43 @@ test_plots() {
 	says 2 "is not there" "no CSV"
 }
 
+# Lines of a trace as Bochs prints them.
+test_profile() {
+	cat >"$tmp/symbols" <<-'END'
+	base 0xffffffffc0200000
+	0000000000001000 t near
+	0000000000001020 t far
+	0000000000001010 d data
+	base 0
+	0000000001005000 T guest
+	END
+	for address in 0000000001005004 ffffffffc020100f ffffffffc0201010 ffffffffc0201020 0000000000000100; do
+		for _ in 1 2 3 4; do
+			echo "(0).[21] [0x00000549cd93] 0010:$address (unk. ctxt): shl rdx, 0x06 ; 48c1e206"
+		done
+	done >"$tmp/trace"
+	echo "# region 1 ends at tick 7" >>"$tmp/trace"
+	echo 2 >"$tmp/ops"
+	"$tmp/profile" "$tmp/symbols" "$tmp/ops" <"$tmp/trace" | sed 's/^ *//' >"$tmp/out"
+	cat >"$tmp/want" <<-'END'
+	10.0 instructions per operation, of 2 operations
+	4.0 near
+	2.0 far
+	2.0 guest
+	2.0 where no symbol is known
+	END
+	sort "$tmp/want" >"$tmp/want.sorted"
+	sort "$tmp/out" | cmp -s - "$tmp/want.sorted"
+	result $? "instructions are counted by function, and what has none is said"
+	: >"$tmp/empty"
+	"$tmp/profile" "$tmp/symbols" "$tmp/ops" <"$tmp/empty" >"$tmp/out" 2>"$tmp/err"
+	status=$?
+	says 1 "nothing was traced" "an empty trace is no profile"
+	"$tmp/profile" "$tmp/symbols" "$tmp/empty" <"$tmp/trace" >"$tmp/out" 2>"$tmp/err"
+	status=$?
+	says 1 "number of operations" "a profile needs the number of operations"
+}
+
 build
 cat >"$tmp/header" <<'END'
 engine,mode,workload,params,rep,status,ops,elapsed,control,clock,host,exits,exits_pt_write,exits_hidden_fault,exits_true_fault,exits_cr3,exits_invlpg,exits_nested,exits_other,flush_guest_invlpg,flush_guest_cr3,flush_guest_invpcid,flush_host,emulated_stores,sptes_written,shadow_pages_peak,shadow_bytes_peak,checksum,guest_faults,backing,gtt_mode,exits_gtt_write,exits_gtt_doorbell,gtt_entries_rebuilt,gtt_portions_compared,gtt_portions_clean,gtt_shadow_cycles,walk_cycles_load,walk_cycles_store,walk_cycles_ept,tlb_flush_dtlb,tlb_flush_stlb,guest_instructions,guest_mib
@@ -809,4 +847,5 @@ test_matrix_words
 test_run
 test_pretended_run
 test_plots
+test_profile
 echo "1..$count"

@@ -391,8 +391,21 @@ static bool take_tick(const char *text)
 	       sscanf(text, "(%*u).[%llu]", &debugger_tick) == 1;
 }
 
+/* A memory access, or an instruction: "(0).[TICK] [PHYSICAL ADDRESS] ...". */
+static bool is_traced(const char *text)
+{
+	return starts_with(text, "[CPU") || (starts_with(text, "(0).[") && strstr(text, "] [0x"));
+}
+
+static bool says_tracing(const char *text, const char *what)
+{
+	size_t skip = starts_with(text, "Memory-") ? strlen("Memory-") : 0;
+
+	return starts_with(text + skip, "Tracing ") && starts_with(text + skip + 8, what);
+}
+
 /*
- * The trace keeps the memory accesses as Bochs prints them, and a line at either end of each region.
+ * The trace keeps accesses or instructions as Bochs prints them, and a line at either end of each region.
  * What is neither trace nor debugger chatter is a line that a bare machine sent to port 0xE9.
  */
 static void take_debugger_line(struct line *line)
@@ -402,14 +415,14 @@ static void take_debugger_line(struct line *line)
 
 	line->text[line->length] = '\0';
 	line->length = 0;
-	if (starts_with(text, "[CPU")) {
+	if (is_traced(text)) {
 		if (trace_file)
 			fprintf(trace_file, "%s\n", text);
 	} else if (take_tick(text)) {
 		prompted = true;
-	} else if (starts_with(text, "Memory-Tracing enabled")) {
+	} else if (says_tracing(text, "enabled")) {
 		fprintf(trace_file, "# region %lu begins at tick %llu\n", ++regions, debugger_tick);
-	} else if (starts_with(text, "Memory-Tracing disabled")) {
+	} else if (says_tracing(text, "disabled")) {
 		fprintf(trace_file, "# region %lu ends at tick %llu\n", regions, debugger_tick);
 	} else if (options.bare && prompted && text[0] != '(' && text[0]) {
 		printf("%s\n", text);

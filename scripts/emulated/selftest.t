@@ -69,7 +69,7 @@ check "the kernel's headers are there" test -e "$(cat "$work/out")/Makefile"
 
 # A bare machine, two at a time
 gcc -nostdlib -static -no-pie -Wl,-Ttext=0x1000000 -o "$work/bare" "$top/scripts/emulated/selftest.S"
-"$host" --bare "$work/bare" --append "other machine" >"$work/other" 2>&1 &
+"$host" --bare "$work/bare" --append "other machine" --trace-code "$work/code" >"$work/other" 2>&1 &
 run --bare "$work/bare" --append "one=1 two=2" --trace "$work/trace" --verbose
 wait $!
 check "a bare machine's second instance runs beside it" grep -qx "other machine" "$work/other"
@@ -80,6 +80,8 @@ check "its read is traced" grep -q 'RD.*LIN.*0x11223344 0x55667788' "$work/trace
 check "its write is traced" grep -q 'WR.*LIN.*0x11223344 0x55667788' "$work/trace"
 check "page-table reads have their level" grep -q 'RD.*PHY.*PML4E' "$work/trace"
 check "the traced region is marked" grep -q '^# region 1 ends at tick [0-9]' "$work/trace"
+check "instructions are traced" grep -q '^(0)\.\[[0-9]*\] \[0x[0-9a-f]*\] .*: mov ' "$work/code"
+check "their region is marked" grep -q '^# region 1 ends at tick [0-9]' "$work/code"
 
 # One command, twice
 # shellcheck disable=SC2016 # expanded inside
