@@ -60,6 +60,7 @@ static struct {
 } options = { .timeout = 300 };
 
 static pid_t bochs;
+static bool tracing_code;
 static FILE *console_file, *trace_file, *out_file;
 static struct line console_line, kernel_line, debugger_line;
 static char kept[KEPT_LINES][160];
@@ -391,17 +392,14 @@ static bool take_tick(const char *text)
 	       sscanf(text, "(%*u).[%llu]", &debugger_tick) == 1;
 }
 
-/* A memory access, or an instruction: "(0).[TICK] [PHYSICAL ADDRESS] ...". */
+/*
+ * A memory access, or an instruction: "(0).[TICK] [PHYSICAL ADDRESS] ...", which is also what the
+ * debugger says of the one at which it stops.
+ */
 static bool is_traced(const char *text)
 {
-	return starts_with(text, "[CPU") || (starts_with(text, "(0).[") && strstr(text, "] [0x"));
-}
-
-static bool says_tracing(const char *text, const char *what)
-{
-	size_t skip = starts_with(text, "Memory-") ? strlen("Memory-") : 0;
-
-	return starts_with(text + skip, "Tracing ") && starts_with(text + skip + 8, what);
+	return tracing_code ? starts_with(text, "(0).[") && strstr(text, "] [0x")
+			    : starts_with(text, "[CPU");
 }
 
 /*
@@ -420,9 +418,13 @@ static void take_debugger_line(struct line *line)
 			fprintf(trace_file, "%s\n", text);
 	} else if (take_tick(text)) {
 		prompted = true;
-	} else if (says_tracing(text, "enabled")) {
+	} else if (starts_with(text, "Memory-Tracing enabled") ||
+		   starts_with(text, "Tracing enabled")) {
+		tracing_code = text[0] == 'T';
 		fprintf(trace_file, "# region %lu begins at tick %llu\n", ++regions, debugger_tick);
-	} else if (says_tracing(text, "disabled")) {
+	} else if (starts_with(text, "Memory-Tracing disabled") ||
+		   starts_with(text, "Tracing disabled")) {
+		tracing_code = false;
 		fprintf(trace_file, "# region %lu ends at tick %llu\n", regions, debugger_tick);
 	} else if (options.bare && prompted && text[0] != '(' && text[0]) {
 		printf("%s\n", text);
