@@ -385,7 +385,7 @@ static enum next set_cr3(struct vcpu *v, u64 value)
 
 	if (unlikely(pv->share_gpa))
 		value = paging_guest_cr3(pv, value);
-	if (unlikely(value >> pv->pg->cfg.maxphyaddr) && !state_cr3_valid(v, value, pv->cr4))
+	if (unlikely(!state_cr3_valid(v, value, pv->cr4)))
 		return no_cr3(v, VERDICT_REFLECT);
 	verdict = pv->pg->ops->load_cr3(pv, value, &v->result);
 	if (unlikely(verdict != VERDICT_RETRY))

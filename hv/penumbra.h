@@ -206,9 +206,11 @@ static inline bool state_canonical(u64 address)
  */
 static inline bool state_cr3_valid(const struct vcpu *v, u64 cr3, u64 cr4)
 {
-	if (cr4 & X86_CR4_PCIDE)
-		cr3 &= ~BIT_ULL(63);
-	return !(cr3 >> v->vm->pg.cfg.maxphyaddr);
+	unsigned int width = v->vm->pg.cfg.maxphyaddr;
+
+	if (likely(!(cr3 >> width)))
+		return true;
+	return (cr4 & X86_CR4_PCIDE) && !((cr3 & ~BIT_ULL(63)) >> width);
 }
 
 /* msr.c */

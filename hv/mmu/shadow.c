@@ -42,6 +42,8 @@
 #define RECLAIM_CHANCES 32
 /* Shadow pages one operation may make: all levels below the root. */
 #define MAKE_MAX 3u
+/* 2^64 by the golden ratio: the upper bits of a product are a hash. */
+#define HASH_FACTOR 0x9e3779b97f4a7c15ULL
 /* A reserved bit where physical addresses are shorter. What it leads to is beyond all memory (L1TF). */
 #define SPTE_TRAP BIT_ULL(51)
 
@@ -149,7 +151,7 @@ static gfn_t leaf_gfn(struct shadow_page *sp, unsigned int i)
 
 static u32 *hash_bucket(struct shadow *sh, gfn_t gfn, union shadow_role role)
 {
-	u64 key = (gfn << 9 | role.word) * 0x9e3779b97f4a7c15ULL;
+	u64 key = (gfn << 9 | role.word) * HASH_FACTOR;
 
 	return &sh->hash[key >> (64 - sh->hash_bits)];
 }
@@ -834,19 +836,26 @@ static __always_inline u64 leaf_spte(struct shadow_page *sp, u64 gpte, unsigned 
 	return spte;
 }
 
+/* Write a leaf entry for frame @info. Of tables only open ones are writable: hardware marks the next store. */
+static inline void leaf_write(struct shadow *sh, const struct gfn_info *info, u64 *at, u64 spte)
+{
+	if (likely(!info->tables)) {
+		spte_write(sh, at, spte);
+		return;
+	}
+	spte_write(sh, at, spte & ~PTE_D);
+	if (spte & PTE_W)
+		watch_also(sh, info, at);
+}
+
 /* Install leaf entry @i, which is not live, for a frame. */
 static inline void leaf_add(struct shadow *sh, struct shadow_page *sp, unsigned int i, u64 spte,
 			    u64 gpte, struct gfn_info *info)
 {
-	if (unlikely(
-		    info->tables)) /* only open tables are writable: hardware marks the next store */
-		spte &= ~PTE_D;
 	sp->gpte[i] = gpte;
 	list_insert(sh, &info->rmap, link_at(sp, i), entry_id(sp, i));
 	sp->live[i >> 6] |= 1ULL << (i & 63);
-	spte_write(sh, &sp->spt[i], spte);
-	if (unlikely(info->tables) && (spte & PTE_W))
-		watch_also(sh, info, &sp->spt[i]);
+	leaf_write(sh, info, &sp->spt[i], spte);
 }
 
 /*
@@ -860,17 +869,13 @@ static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, 
 	bool live = is_live(sp, i);
 
 	if (live) {
-		if (unlikely(info->tables))
-			spte &= ~PTE_D;
 		if (spte_is_leaf(old, sp->role.level) && leaf_gfn(sp, i) == gfn) {
 			sp->gpte[i] = gpte;
 			if (!((old ^ spte) & ~(PTE_A | PTE_D)))
 				return false;
 			if (sp->role.level == 1)
 				keep_mark(sh, gmem_slot(sh->pg->mem, gfn), gfn, old);
-			spte_write(sh, at, spte);
-			if (unlikely(info->tables) && (spte & PTE_W))
-				watch_also(sh, info, at);
+			leaf_write(sh, info, at, spte);
 			return true;
 		}
 		entry_clear(sh, sp, i);
@@ -1281,7 +1286,7 @@ static void sync_old(struct paging_vcpu *pv)
 
 static struct leaf_cache *leaf_slot(struct shadow_vcpu *sv, gva_t gva)
 {
-	return &sv->leaf[(gva >> 21) * 0x9e3779b97f4a7c15ULL >> (64 - LEAF_CACHE_BITS)];
+	return &sv->leaf[(gva >> 21) * HASH_FACTOR >> (64 - LEAF_CACHE_BITS)];
 }
 
 /* The leaf shadow page that hardware reaches for @gva, if the way there is known to hold. */

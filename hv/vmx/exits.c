@@ -79,8 +79,8 @@ static inline unsigned int kind_of_exception(void)
 /* ---- entering ---- */
 
 /*
- * Perform the flushes that the paging mode owes. Without a VPID every entry drops all that is tagged with linear addresses (SDM vol. 3,
- * 29.4.3.1), but never what is cached from EPT alone.
+ * Perform the flushes that the paging mode owes. Without a VPID every entry drops all that is tagged
+ * with linear addresses (SDM vol. 3, 29.4.3.1), but never what is cached from EPT alone.
  */
 static __always_inline void flush(struct vcpu *v)
 {
