@@ -291,6 +291,19 @@ test_summary() {
 
 	{
 		cat "$tmp/header"
+		for gtt_mode in strict relaxed; do
+			row ept gmedia 1 ok 3000 500 0x1 | sed "s/thp,,/thp,$gtt_mode,/"
+			row ept gmedia 2 failed "" "" "" | sed "s/thp,,/thp,$gtt_mode,/"
+		done
+	} >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	says 1 "gmedia a:1, penumbra ept/relaxed rep 2: failed" "a finding says the gtt_mode"
+	"$tmp/summarize" --text "$tmp/raw.csv" 2>/dev/null >"$tmp/out"
+	grep -q "penumbra ept/strict " "$tmp/out" && grep -q "penumbra ept/relaxed " "$tmp/out"
+	result $? "so does each row of the list"
+
+	{
+		cat "$tmp/header"
 		row shadow gups 1 ok 100 1 0x1
 	} >"$tmp/raw.csv"
 	summarize "$tmp/raw.csv"

@@ -392,17 +392,29 @@ static void relate(struct group *groups, size_t n)
 
 /* ------------------------------------------------------------------ verdict ------------- */
 
+/* The paging mode, and after a slash that of the device's page table where there is one. */
+static const char *format_modes(const struct record *record, char *out, size_t room)
+{
+	const char *gtt = record->field[COL_gtt_mode];
+
+	snprintf(out, room, "%s%s%s", record->field[COL_mode], *gtt ? "/" : "", gtt);
+	return out;
+}
+
 static void name_record(const struct record *record)
 {
+	char modes[80];
+
 	fprintf(stderr, "summarize: %s %s, %s %s rep %s: ", record->field[COL_workload],
-		record->field[COL_params], record->field[COL_engine], record->field[COL_mode],
-		record->field[COL_rep]);
+		record->field[COL_params], record->field[COL_engine],
+		format_modes(record, modes, sizeof(modes)), record->field[COL_rep]);
 }
 
 /* The same workload, parameters and repetition leave the same memory behind in every mode. */
 static size_t check_checksums(const struct table *table, struct group *groups, size_t n)
 {
 	size_t findings = 0;
+	char modes[80];
 
 	for (size_t i = 0; i < table->count; i++) {
 		const struct record *record = &table->row[i];
@@ -419,7 +431,8 @@ static size_t check_checksums(const struct table *table, struct group *groups, s
 			name_record(record);
 			fprintf(stderr, "checksum %s differs from that of %s %s: %s\n",
 				record->field[COL_checksum], other->field[COL_engine],
-				other->field[COL_mode], other->field[COL_checksum]);
+				format_modes(other, modes, sizeof(modes)),
+				other->field[COL_checksum]);
 			findings++;
 			for (size_t g = 0; g < n; g++)
 				if (same_work(groups[g].first, record))
@@ -541,15 +554,28 @@ static void format_params(const struct group *groups, size_t n, const struct rec
 	}
 }
 
+static int widest_modes(const struct group *groups, size_t n)
+{
+	int widest = 7;
+	char modes[80];
+
+	for (size_t i = 0; i < n; i++) {
+		int width = (int)strlen(format_modes(groups[i].first, modes, sizeof(modes)));
+
+		widest = width > widest ? width : widest;
+	}
+	return widest;
+}
+
 static void print_text_line(const struct group *groups, size_t n, const struct group *group)
 {
 	const struct record *key = group->first;
 	const struct figure *cost = &group->cost, *exits = &group->count[0];
-	char params[80];
+	char params[80], modes[80];
 
 	format_params(groups, n, key, params, sizeof(params));
-	printf("%-10s %-24s %-8s %-7s ", key->field[COL_workload], params, key->field[COL_engine],
-	       key->field[COL_mode]);
+	printf("%-10s %-24s %-8s %-*s ", key->field[COL_workload], params, key->field[COL_engine],
+	       widest_modes(groups, n), format_modes(key, modes, sizeof(modes)));
 	if (!group->ok) {
 		printf("%11s\n", "failed");
 		return;
@@ -579,8 +605,8 @@ static void print_text(const struct group *groups, size_t n)
 	if (n)
 		printf("cost = (elapsed - control) / operations, in %s; medians\n",
 		       groups[0].first->field[COL_clock]);
-	printf("%-10s %-24s %-8s %-7s %11s %7s %10s %9s\n", "workload", "parameters", "engine",
-	       "mode", "cost/op", "spread", "exits/op", "vs ept");
+	printf("%-10s %-24s %-8s %-*s %11s %7s %10s %9s\n", "workload", "parameters", "engine",
+	       widest_modes(groups, n), "mode", "cost/op", "spread", "exits/op", "vs ept");
 	for (size_t i = 0; i < n; i++) {
 		bool shown = false;
 

@@ -23,7 +23,7 @@ import figures
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 SUMMARY = (
-    "engine,mode,workload,params,clock,host,backing,gtt_mode,reps,failed,ops,elapsed_per_op,cost_median,"
+    "engine,mode,workload,params,clock,host,backing,gtt_mode,guest_mib,reps,failed,ops,elapsed_per_op,cost_median,"
     "elapsed_vs_native,exits_per_op,exits_other_per_op,gtt_entries_rebuilt_per_op,shadow_bytes_peak,"
     "checksum_agrees"
 )
@@ -129,6 +129,8 @@ def row(engine, mode, workload, params, **figures_):
         "clock": "ticks",
         "host": "emulated",
         "backing": "thp",
+        # The bare machine's memory is its own.
+        "guest_mib": "" if engine == "native" else "256",
         "reps": "3",
         "failed": "0",
         "ops": "7",
@@ -200,7 +202,12 @@ def fixtures(root):
             )
         )
     write(f"{root}/run/summary.csv", "\n".join(lines) + "\n")
-    write(f"{root}/run/raw.csv", "engine,mode,workload,status\npenumbra,ssp,mix,timeout\n")
+    write(
+        f"{root}/run/raw.csv",
+        "engine,mode,workload,gtt_mode,status\n"
+        "penumbra,ssp,mix,,timeout\n"
+        "penumbra,ept,gmedia,strict,failed\n",
+    )
     write(
         f"{root}/run/env.txt",
         "date 2001-02-03T04:05:06Z\nrevision abc1234\nhost emulated\n"
@@ -377,8 +384,23 @@ def test_figures(root, text):
     )
     check('xml:space="preserve"' in text, "and their labels keep their distance")
     check("&lt;b&gt;&amp;&quot;quoted&quot;" in text, "text of env.txt is text")
-    check("mix (penumbra ssp: timeout)" in text, "a repetition that failed is named")
+    check(
+        "mix (penumbra ssp: timeout), gmedia (penumbra ept strict: failed)" in text,
+        "a repetition that failed is named, with its gtt_mode",
+    )
     check("abc1234" in text and "2001-02-03" in text, "revision and date")
+
+
+def test_no_section_twice(root):
+    """A run that stands among the folders beside it, as the reference does, is shown once."""
+    os.rename(f"{root}/run", f"{root}/beside/run")
+    status, text, errors = report(root, "beside/run")
+    headings = re.findall(r"<h2>\d+\. ([^<]*)</h2>", text)
+    check(status == 0 and len(headings) > 8, "a page of a folder among others", errors)
+    twice = [title for title in headings if headings.count(title) > 1]
+    check(not twice and "Run" not in headings, "no section is there twice", headings)
+    check(text.count("VM exits of every workload") == 1, "nor a table")
+    os.rename(f"{root}/beside/run", f"{root}/run")
 
 
 def test_published(text):
@@ -533,6 +555,7 @@ def main():
         check(status == 0, "a page is made", errors)
         test_figures(root, text)
         test_published(text)
+        test_no_section_twice(root)
         test_missing(root)
         test_bad_input(root)
         test_expressions(root)

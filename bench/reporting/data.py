@@ -36,7 +36,7 @@ SOURCES = [
     ("growth", "growth", "summary.csv", "Growth", "make growth"),
 ]
 
-# Columns that tell rows apart besides engine, mode, workload and parameters, where they are there.
+# Columns that tell rows apart besides engine, mode, workload and parameters, where they vary.
 FURTHER_KEYS = ("cpu", "guest_mib")
 
 ALL_ENGINES = 'make bench ENGINES="native kvm penumbra"'
@@ -83,6 +83,7 @@ class Table:
         self.path = os.path.join(folder, file)
         self.rows = read_csv(self.path)
         self.env = read_env(folder)
+        self.keys = [k for k in FURTHER_KEYS if len({r[k] for r in self.rows if r.get(k)}) > 1]
         gtt = [row["mode"] for row in self.rows if row.get("gtt_mode") and "mode" in row]
         self.gtt_paging = max(gtt, key=gtt.count) if gtt else None
 
@@ -137,7 +138,8 @@ class Table:
         for spec in works.split(","):
             for row in rows:
                 if matches(row, spec.split()):
-                    found.setdefault(key_of(row), []).append(row)
+                    key = tuple(row.get(k, "") for k in ["workload", "params"] + self.keys)
+                    found.setdefault(key, []).append(row)
         figures = {}
         for key, group in found.items():
             values = [self.total(row, columns) for row in group]
@@ -155,11 +157,6 @@ class Table:
         return NotTaken(self.how)
 
 
-def key_of(row):
-    """What tells one work of a series from another."""
-    return tuple(row.get(name, "") for name in ("workload", "params") + FURTHER_KEYS)
-
-
 def same(text, wanted):
     """Is a value the one wanted? 16M is 16777216."""
     if fnmatch.fnmatchcase(text, wanted):
@@ -169,12 +166,17 @@ def same(text, wanted):
 
 
 def matches(row, words):
-    """Does a row have this workload, and these parameters? 'ad=' means without ad."""
+    """Does a row have this workload, and these parameters? 'ad=' means without ad.
+
+    The bare machine has memory of its own: it stands beside guests of any size.
+    """
     if not words or not fnmatch.fnmatchcase(row.get("workload", ""), words[0]):
         return False
     params = reshape.parse_params(row.get("params", ""))
     for word in words[1:]:
         name, _, wanted = word.partition("=")
+        if name == "guest_mib" and row.get("engine") == "native":
+            continue
         if not same(params.get(name, row.get(name, "")), wanted):
             return False
     return True
@@ -194,14 +196,16 @@ def load(main, root):
     }
 
 
-def other_folders(root):
-    """Folders of results that no source names, as (name, folder)."""
+def other_folders(root, main):
+    """Folders of results that no source names, as (name, folder); not that of the run itself."""
     known = {source[1] for source in SOURCES}
     found = []
     for name in sorted(os.listdir(root)) if os.path.isdir(root) else []:
         folder = folder_of(root, name)
         # Folders of the suite's own runs start with their date.
         if name in known or name == "latest" or name[:1].isdigit() or not os.path.isdir(folder):
+            continue
+        if os.path.realpath(folder) == os.path.realpath(main):
             continue
         if any(file.endswith((".csv", ".svg")) for file in os.listdir(folder)):
             found.append((name, folder))
