@@ -9,8 +9,14 @@
  *	measured, elapsed	body of the workload, in units of the clock
  *	measured, with_refs	the same, and one more for each reference of a page walk
  *	modelled, cycles	instructions (ticks) x cycles of an instruction
- *				+ exits x cycles of an exit
- *				+ translations + the data accesses themselves
+ *				+ exits x (cycles of an exit + what those after it lose)
+ *				+ host's flushes x cycles of an INVVPID
+ *				+ guest's flushes that do not exit x cycles of an INVLPG or MOV to CR3
+ *				+ translations x share that is waited for
+ *				+ the data accesses themselves
+ *
+ * None of these prices is known to the digit: each is a band (walk/cpu.h), and a modelled cell is
+ * undecided if one family wins with some prices at the ends of theirs, and the other with others.
  */
 #include "phase_cell.h"
 #include "walk/cpu.h"
@@ -134,7 +140,10 @@ static const char *const walked_names[WALKS] = { "none", "2m", "4k" };
 
 struct cell {
 	double elapsed[PHASE_MODES], exits[PHASE_MODES], refs[PHASE_MODES];
-	double cycles[MAX_CPUS][WALKS]; /* translations and data, per access */
+	/* Flushes: by the hypervisor; by the guest, without an exit. */
+	double flush_host[PHASE_MODES], invlpg[PHASE_MODES], cr3[PHASE_MODES];
+	/* Per access. */
+	double translation[MAX_CPUS][WALKS], data[MAX_CPUS][WALKS];
 };
 
 struct view {
@@ -143,7 +152,9 @@ struct view {
 	enum walked ept;
 	double cost[MAX_AXIS][MAX_AXIS][PHASE_MODES]; /* by size and rate */
 	struct phase_choice choice[MAX_AXIS][MAX_AXIS];
+	struct phase_band ratio[MAX_AXIS][MAX_AXIS]; /* ept to best shadow mode */
 	double crossover[MAX_AXIS];
+	struct phase_band crossovers[MAX_AXIS];
 };
 
 static struct axis sizes, rates;
@@ -204,7 +215,29 @@ static void empty_cells(void)
 		figure[i] = NAN;
 }
 
-/* The axes are what was run. Slices of guest time (exits_other) follow the emulated clock. */
+/*
+ * Exits that the guest caused. A file without a column of the host's own has those, slices of guest
+ * time, among exits_other; this workload makes none of the kind itself.
+ */
+static double guest_exits(const struct table *table, size_t row)
+{
+	double exits = number_of(table, row, "exits_per_op");
+
+	if (text_of(table, row, "exits_host_per_op"))
+		return exits;
+	return exits - number_of(table, row, "exits_other_per_op");
+}
+
+/* Flushes by the guest that no exit is counted for. */
+static double without_exit(const struct table *table, size_t row, const char *flushes,
+			   const char *exits)
+{
+	double left = number_of(table, row, flushes) - number_of(table, row, exits);
+
+	return left < 0 ? 0 : left;
+}
+
+/* The axes are what was run. */
 static void take_summary(const struct table *table)
 {
 	for (size_t i = 0; i < table->rows; i++) {
@@ -221,8 +254,12 @@ static void take_summary(const struct table *table)
 			continue;
 		cell = find_cell(param_of(table, i, "size"), param_of(table, i, "updates"));
 		cell->elapsed[mode] = number_of(table, i, "elapsed_per_op");
-		cell->exits[mode] = number_of(table, i, "exits_per_op") -
-				    number_of(table, i, "exits_other_per_op");
+		cell->exits[mode] = guest_exits(table, i);
+		cell->flush_host[mode] = number_of(table, i, "flush_host_per_op");
+		cell->invlpg[mode] =
+			without_exit(table, i, "flush_guest_invlpg_per_op", "exits_invlpg_per_op");
+		cell->cr3[mode] =
+			without_exit(table, i, "flush_guest_cr3_per_op", "exits_cr3_per_op");
 		host = text_of(table, i, "host");
 		clock_unit = text_of(table, i, "clock");
 	}
@@ -248,56 +285,126 @@ static void take_modelled(const struct table *table)
 		struct cell *cell =
 			find_cell(number_of(table, i, "size"), number_of(table, i, "updates"));
 
-		for (unsigned int c = 0; c < cpu_count && cell; c++)
-			for (int w = 0; w < WALKS; w++)
-				if (is(table, i, "cpu", cpus[c].name) &&
-				    is(table, i, "nested", walked_names[w]))
-					cell->cycles[c][w] =
-						number_of(table, i,
-							  "translation_cycles_per_access") +
-						number_of(table, i, "data_cycles_per_access");
+		for (unsigned int c = 0; c < cpu_count && cell; c++) {
+			for (int w = 0; w < WALKS; w++) {
+				if (!is(table, i, "cpu", cpus[c].name) ||
+				    !is(table, i, "nested", walked_names[w]))
+					continue;
+				cell->translation[c][w] =
+					number_of(table, i, "translation_cycles_per_access");
+				cell->data[c][w] = number_of(table, i, "data_cycles_per_access");
+			}
+		}
 	}
 }
 
 /* ---- views ---- */
 
-typedef double cost_of(const struct cell *cell, const struct view *view, int mode);
+/* One value of each price. */
+struct prices {
+	double of[CPU_PRICE_NR];
+};
 
-static double cost_elapsed(const struct cell *cell, const struct view *view, int mode)
+typedef double cost_of(const struct cell *cell, const struct view *view, int mode,
+		       const struct prices *prices);
+
+static double cost_elapsed(const struct cell *cell, const struct view *view, int mode,
+			   const struct prices *prices)
 {
-	(void)view;
+	(void)view, (void)prices;
 	return cell->elapsed[mode] * THOUSAND;
 }
 
-static double cost_with_refs(const struct cell *cell, const struct view *view, int mode)
+static double cost_with_refs(const struct cell *cell, const struct view *view, int mode,
+			     const struct prices *prices)
 {
-	(void)view;
+	(void)view, (void)prices;
 	return (cell->elapsed[mode] + cell->refs[mode]) * THOUSAND;
 }
 
-static double cost_modelled(const struct cell *cell, const struct view *view, int mode)
+static double cost_modelled(const struct cell *cell, const struct view *view, int mode,
+			    const struct prices *prices)
 {
-	const struct cpu_config *cpu = &cpus[view->cpu_index];
 	enum walked walked = mode == PHASE_EPT ? view->ept : WALK_ONE;
+	const double *price = prices->of;
+	double cost = cell->elapsed[mode] * price[PRICE_thousand_instructions_cycles] / THOUSAND;
 
-	return cell->elapsed[mode] * cpu->thousand_instructions_cycles +
-	       cell->exits[mode] * cpu->exit_cycles * THOUSAND +
-	       cell->cycles[view->cpu_index][walked] * THOUSAND;
+	cost += cell->exits[mode] * (price[PRICE_exit_cycles] + price[PRICE_exit_after_cycles]);
+	cost += cell->flush_host[mode] * price[PRICE_invvpid_cycles];
+	cost += cell->invlpg[mode] * price[PRICE_invlpg_cycles];
+	cost += cell->cr3[mode] * price[PRICE_cr3_cycles];
+	cost += cell->translation[view->cpu_index][walked] * price[PRICE_walk_percent] / 100;
+	cost += cell->data[view->cpu_index][walked];
+	return cost * THOUSAND;
+}
+
+/*
+ * Cases: the first has each price as likely as can be said; the others are all corners of the band,
+ * every price at its least or its most.
+ */
+#define CORNERS (1u << CPU_PRICE_NR)
+
+static struct prices prices_of_case(const struct cpu_config *cpu, unsigned int index)
+{
+	struct prices prices;
+
+	for (unsigned int p = 0; p < CPU_PRICE_NR; p++) {
+		enum cpu_bound bound = !index ? CPU_MID : (index - 1) >> p & 1 ? CPU_HIGH : CPU_LOW;
+
+		prices.of[p] = cpu->price[p].value[bound];
+	}
+	return prices;
+}
+
+static void compute(struct view *view, cost_of *cost, const struct prices *prices)
+{
+	for (size_t s = 0; s < sizes.n; s++)
+		for (size_t r = 0; r < rates.n; r++)
+			for (int mode = 0; mode < PHASE_MODES; mode++)
+				view->cost[s][r][mode] = cost(&cells[s][r], view, mode, prices);
+}
+
+static double crossover_of(const struct view *view, size_t s)
+{
+	return phase_crossover(rates.value, (const double(*)[PHASE_MODES])view->cost[s], rates.n);
+}
+
+/* What the costs of one case leave possible. */
+static void widen(struct view *view)
+{
+	for (size_t s = 0; s < sizes.n; s++) {
+		phase_widen(&view->crossovers[s], crossover_of(view, s));
+		for (size_t r = 0; r < rates.n; r++)
+			phase_widen(&view->ratio[s][r], phase_ept_ratio(view->cost[s][r]));
+	}
 }
 
 static void add_view(struct view view, cost_of *cost)
 {
+	static const struct cpu_config none;
+	const struct cpu_config *cpu = *view.cpu ? &cpus[view.cpu_index] : &none;
 	struct view *added = &views[view_count++];
+	struct prices prices;
 
 	*added = view;
 	for (size_t s = 0; s < sizes.n; s++) {
-		for (size_t r = 0; r < rates.n; r++) {
-			for (int mode = 0; mode < PHASE_MODES; mode++)
-				added->cost[s][r][mode] = cost(&cells[s][r], added, mode);
-			added->choice[s][r] = phase_choose(added->cost[s][r]);
-		}
-		added->crossover[s] = phase_crossover(
-			rates.value, (const double(*)[PHASE_MODES])added->cost[s], rates.n);
+		added->crossovers[s] = (struct phase_band){ NAN, NAN };
+		for (size_t r = 0; r < rates.n; r++)
+			added->ratio[s][r] = (struct phase_band){ NAN, NAN };
+	}
+	for (unsigned int corner = *view.cpu ? CORNERS : 0; corner; corner--) {
+		prices = prices_of_case(cpu, corner);
+		compute(added, cost, &prices);
+		widen(added);
+	}
+	prices = prices_of_case(cpu, 0);
+	compute(added, cost, &prices);
+	widen(added);
+	for (size_t s = 0; s < sizes.n; s++) {
+		added->crossover[s] = crossover_of(added, s);
+		for (size_t r = 0; r < rates.n; r++)
+			added->choice[s][r] =
+				phase_choose_within(added->cost[s][r], added->ratio[s][r]);
 	}
 }
 
@@ -364,11 +471,37 @@ static void print_key(FILE *file, const struct view *view)
 
 #define KEY_COLUMNS "kind,metric,unit,cpu,ept_page,assumptions,host"
 
+/* To so many significant digits. */
+static double rounded(double value, int digits)
+{
+	double unit;
+
+	if (!isfinite(value) || value <= 0)
+		return value;
+	unit = pow(10, floor(log10(value)) + 1 - digits);
+	return round(value / unit) * unit;
+}
+
+static const char *verdict_word(const struct phase_choice *choice)
+{
+	switch (choice->verdict) {
+	case PHASE_EMPTY:
+		return "";
+	case PHASE_EQUAL:
+		return "tie";
+	case PHASE_UNDECIDED:
+		return "undecided";
+	case PHASE_WON:
+		break;
+	}
+	return phase_mode_names[choice->mode];
+}
+
 static void write_cells(const char *path)
 {
 	FILE *file = open_csv(path);
 
-	fputs(KEY_COLUMNS ",size,updates,best,ratio", file);
+	fputs(KEY_COLUMNS ",size,updates,best,ratio,ept_low,ept_high", file);
 	for (int mode = 0; mode < PHASE_MODES; mode++)
 		fprintf(file, ",%s", phase_mode_names[mode]);
 	fputc('\n', file);
@@ -379,11 +512,10 @@ static void write_cells(const char *path)
 
 				print_key(file, &views[v]);
 				fprintf(file, ",%.0f,%.0f,%s", sizes.value[s], rates.value[r],
-					choice->verdict == PHASE_EMPTY ? ""
-					: choice->verdict == PHASE_EQUAL
-						? "tie"
-						: phase_mode_names[choice->mode]);
+					verdict_word(choice));
 				print_figure(file, choice->ratio, "%.4g");
+				print_figure(file, views[v].ratio[s][r].low, "%.4g");
+				print_figure(file, views[v].ratio[s][r].high, "%.4g");
 				for (int mode = 0; mode < PHASE_MODES; mode++)
 					print_figure(file, views[v].cost[s][r][mode], "%.6g");
 				fputc('\n', file);
@@ -400,17 +532,39 @@ static const char *crossover_word(double rate)
 	return isinf(rate) ? "never" : rate > 0 ? "crosses" : "always";
 }
 
+/* What is modelled is not known to more digits. "inf": ept wins at no rate that was run. */
+static void print_rate(FILE *file, const struct view *view, double rate)
+{
+	fprintf(file, ",%.*g", 4, *view->cpu ? rounded(rate, 2) : rate);
+}
+
+static void print_rates(FILE *file, const struct view *view, size_t s)
+{
+	double rate = view->crossover[s];
+
+	fprintf(file, ",%s", crossover_word(rate));
+	if (isnan(rate)) {
+		fputs(",,,", file);
+		return;
+	}
+	if (isinf(rate))
+		fputc(',', file);
+	else
+		print_rate(file, view, rate);
+	print_rate(file, view, view->crossovers[s].low);
+	print_rate(file, view, view->crossovers[s].high);
+}
+
 static void write_crossovers(const char *path)
 {
 	FILE *file = open_csv(path);
 
-	fputs(KEY_COLUMNS ",size,ept_wins,from_updates\n", file);
+	fputs(KEY_COLUMNS ",size,ept_wins,from_updates,from_low,from_high\n", file);
 	for (unsigned int v = 0; v < view_count; v++) {
 		for (size_t s = 0; s < sizes.n; s++) {
 			print_key(file, &views[v]);
-			fprintf(file, ",%.0f,%s", sizes.value[s],
-				crossover_word(views[v].crossover[s]));
-			print_figure(file, views[v].crossover[s], "%.4g");
+			fprintf(file, ",%.0f", sizes.value[s]);
+			print_rates(file, &views[v], s);
 			fputc('\n', file);
 		}
 	}
@@ -423,12 +577,43 @@ static void print_size(double bytes)
 	       bytes >= 1 << 20 ? "MiB" : "KiB");
 }
 
+/* @digits: significant ones */
+static void format_rate(char *out, size_t room, double rate, int digits)
+{
+	if (isinf(rate))
+		snprintf(out, room, ">%.0f", rates.value[rates.n - 1]);
+	else if (rate > 0 && rate < .095)
+		snprintf(out, room, "<0.1");
+	else
+		snprintf(out, room, "%.*g", 4, rounded(rate, digits));
+}
+
+/* A measured rate; of a modelled one all that is known: from where to where it may be. */
+static void format_crossover(char *out, size_t room, const struct view *view, size_t s)
+{
+	const struct phase_band *band = &view->crossovers[s];
+	char low[16], high[16];
+
+	if (isnan(view->crossover[s])) {
+		snprintf(out, room, "-");
+		return;
+	}
+	/* Ends that differ by more than half have no second digit. */
+	format_rate(low, sizeof(low), band->low, band->high > 1.5 * band->low ? 1 : 2);
+	format_rate(high, sizeof(high), band->high, band->high > 1.5 * band->low ? 1 : 2);
+	if (strcmp(low, high))
+		snprintf(out, room, "%s to %s", low, high);
+	else
+		snprintf(out, room, "%s", low);
+}
+
 /* For a terminal: the line between the families. */
 static void print_text(void)
 {
 	printf("Table updates per 1,000 accesses from which on ept costs less than any shadow "
 	       "mode\n"
-	       "(0: at every rate; >%.0f: at none that was run)\n%11s",
+	       "(0: at every rate; >%.0f: at none that was run; modelled: from where to where the\n"
+	       "prices of exits, flushes, walks and instructions leave it)\n%11s",
 	       rates.value[rates.n - 1], "");
 	for (unsigned int v = 0; v < view_count; v++)
 		printf(" %12s", *views[v].cpu ? views[v].cpu : views[v].unit);
@@ -444,16 +629,9 @@ static void print_text(void)
 	for (size_t s = 0; s < sizes.n; s++) {
 		print_size(sizes.value[s]);
 		for (unsigned int v = 0; v < view_count; v++) {
-			char what[32] = "-";
-			double rate = views[v].crossover[s];
+			char what[48];
 
-			if (isinf(rate))
-				snprintf(what, sizeof(what), ">%.0f", rates.value[rates.n - 1]);
-			else if (rate > 0 && rate < .05)
-				snprintf(what, sizeof(what), "<0.1");
-			else if (!isnan(rate))
-				snprintf(what, sizeof(what), "%.*f", rate > 0 && rate < 10 ? 1 : 0,
-					 rate);
+			format_crossover(what, sizeof(what), &views[v], s);
 			printf(" %12s", what);
 		}
 		putchar('\n');
@@ -491,8 +669,8 @@ static void add_cpu(const char *path)
 	if (!cpu_read(cpu, file, path))
 		exit(2);
 	fclose(file);
-	if (!cpu->exit_cycles || !cpu->thousand_instructions_cycles)
-		fail(path, "exit_cycles and thousand_instructions_cycles must be there");
+	if (!cpu_has_prices(cpu))
+		fail(path, "a price is missing; bench/walk/cpu.h lists them");
 	cpu_count++;
 }
 

@@ -33,6 +33,28 @@ struct phase_choice phase_choose(const double cost[PHASE_MODES])
 	return choice;
 }
 
+struct phase_choice phase_choose_within(const double cost[PHASE_MODES], struct phase_band ept)
+{
+	struct phase_choice choice = phase_choose(cost);
+
+	if (choice.verdict != PHASE_EMPTY && ept.low <= 1 / PHASE_TIE && ept.high >= PHASE_TIE)
+		choice.verdict = PHASE_UNDECIDED;
+	return choice;
+}
+
+void phase_widen(struct phase_band *band, double value)
+{
+	band->low = fmin(band->low, value); /* a NAN never wins */
+	band->high = fmax(band->high, value);
+}
+
+double phase_ept_ratio(const double cost[PHASE_MODES])
+{
+	double shadow = phase_best_shadow(cost), ept = cost[PHASE_EPT];
+
+	return shadow == 0 && ept == 0 ? 1 : ept / shadow;
+}
+
 double phase_crossover(const double *rate, const double (*cost)[PHASE_MODES], size_t n)
 {
 	double above = INFINITY, at = INFINITY;

@@ -19,6 +19,7 @@ enum phase_verdict {
 	PHASE_EMPTY, /* a family was not taken */
 	PHASE_EQUAL, /* the families cost the same */
 	PHASE_WON,
+	PHASE_UNDECIDED, /* who wins depends on figures that are not known so well */
 };
 
 /**
@@ -41,12 +42,45 @@ struct phase_choice {
 struct phase_choice phase_choose(const double cost[PHASE_MODES]);
 
 /**
+ * struct phase_band - a figure that is only known to lie between two
+ * @low: the least that it may be
+ * @high: the most
+ */
+struct phase_band {
+	double low, high;
+};
+
+/**
+ * phase_choose_within() - decide a cell whose costs are known within a band
+ * @cost: of each mode, as likely as can be said
+ * @ept: what ept costs as a multiple of the best shadow mode, everywhere in the band
+ *
+ * Return: what phase_choose() says, unless each family wins somewhere in the band.
+ */
+struct phase_choice phase_choose_within(const double cost[PHASE_MODES], struct phase_band ept);
+
+/**
+ * phase_widen() - a band that holds one more value
+ * @band: the band; both ends NAN while it holds none
+ * @value: NAN changes nothing
+ */
+void phase_widen(struct phase_band *band, double value);
+
+/**
  * phase_best_shadow() - the least that a shadow mode costs
  * @cost: of each mode
  *
  * Return: NAN where none was taken.
  */
 double phase_best_shadow(const double cost[PHASE_MODES]);
+
+/**
+ * phase_ept_ratio() - what ept costs as a multiple of the best shadow mode
+ * @cost: of each mode
+ *
+ * Return: NAN where one of the two was not taken.
+ */
+double phase_ept_ratio(const double cost[PHASE_MODES]);
 
 /**
  * phase_crossover() - the least rate of updates from which on ept costs less than every shadow mode

@@ -72,6 +72,52 @@ static const struct {
 	{ "no ept", { 100, 110, 200, 1100 }, { NAN, NAN, NAN, NAN }, NAN },
 };
 
+static const struct {
+	const char *what;
+	double likely;
+	struct phase_band ept;
+	enum phase_verdict want;
+} bands[] = {
+	{ "within a band: ept costs more in all of it", 150, { 1.1, 1.9 }, PHASE_WON },
+	{ "within a band: ept costs less in all of it", 50, { .4, .9 }, PHASE_WON },
+	{ "within a band: the same in all of it", 101, { .99, 1.01 }, PHASE_EQUAL },
+	{ "within a band: the winner changes", 50, { .4, 1.1 }, PHASE_UNDECIDED },
+	{ "within a band: it does where the likely says that they cost the same",
+	  101,
+	  { .9, 1.1 },
+	  PHASE_UNDECIDED },
+	{ "within a band: the same or more, and likely more", 110, { 1, 1.2 }, PHASE_WON },
+	{ "within a band: the same or more, and likely the same", 101, { 1, 1.2 }, PHASE_EQUAL },
+	{ "within a band: the same or less", 99, { .9, 1.01 }, PHASE_EQUAL },
+	{ "within a band: more, without an end", 150, { 1.1, INFINITY }, PHASE_WON },
+};
+
+static void test_bands(void)
+{
+	static const double dearer[PHASE_MODES] = { 400, 100, 200, 150 };
+	static const double none[PHASE_MODES] = { 400, 100, 200, NAN };
+	struct phase_band band = { NAN, NAN };
+
+	for (size_t i = 0; i < sizeof(bands) / sizeof(bands[0]); i++) {
+		double cost[PHASE_MODES] = { 400, 100, 200, bands[i].likely };
+		struct phase_choice got = phase_choose_within(cost, bands[i].ept);
+
+		ok(got.verdict == bands[i].want &&
+			   got.mode == (bands[i].likely < 100 ? PHASE_EPT : PHASE_SSP),
+		   bands[i].what);
+	}
+	ok(phase_choose_within(none, band).verdict == PHASE_EMPTY, "a band of nothing: empty");
+	phase_widen(&band, NAN);
+	ok(isnan(band.low) && isnan(band.high), "what is not known widens nothing");
+	phase_widen(&band, 3);
+	phase_widen(&band, 1);
+	phase_widen(&band, NAN);
+	phase_widen(&band, 2);
+	ok(same(band.low, 1) && same(band.high, 3), "a band goes from the least to the most");
+	ok(same(phase_ept_ratio(dearer), 1.5), "ept against the best shadow mode");
+	ok(isnan(phase_ept_ratio(none)), "none without ept");
+}
+
 int main(void)
 {
 	double cost[RATES][PHASE_MODES];
@@ -95,6 +141,7 @@ int main(void)
 		   lines[i].what);
 	}
 	ok(isnan(phase_crossover(rates, (const double(*)[PHASE_MODES])cost, 0)), "no rate at all");
+	test_bands();
 	printf("1..%u\n", tests);
 	return failures > 0;
 }

@@ -64,6 +64,18 @@ speed=$(sed -n 's/.*: \([0-9]*\) lines.s$/\1/p' "$dir/speed")
 echo "# $speed lines a second"
 check "at least 300000 lines a second" "$([ "${speed:-0}" -ge 300000 ] && echo yes)" yes
 
+# Prices: each CPU that is sold has all of them, with a source each, and no field holds a comma.
+prices=$(sed -n 's/^#define CPU_PRICES.*/x/; s/^	PRICE(\([a-z0-9_]*\),.*/\1/p' bench/walk/cpu.h | wc -l)
+for cpu in bench/walk/cpus/*.conf; do
+	case $cpu in
+	*/bochs.conf) want=0 ;;
+	*) want=$prices ;;
+	esac
+	check "$(basename "$cpu"): prices, of seven fields each with a source" \
+		"$("$B/walkmodel" --prices --cpu "$cpu" | awk -F, 'NR > 1 && NF == 7 && $7 != "" &&
+			$3 <= $4 && $4 <= $5 { n++ } END { print n + 0 }')" "$want"
+done
+
 # Bad input: a sentence and a status, never a wrong row.
 status() {
 	"$@" >"$dir/out" 2>"$dir/err" </dev/null

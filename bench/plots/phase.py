@@ -14,7 +14,9 @@ import reshape
 
 COLOURS = {mode: colour for engine, mode, _, colour, _ in reshape.SERIES if engine == "penumbra"}
 TIE = "#d9d9d9"
+UNDECIDED = "#fbf3d5"
 EMPTY = "#ffffff"
+FLAT = {"tie": TIE, "undecided": UNDECIDED}
 # Black text must stay readable on the strongest tint, and a weak one must keep its hue.
 TINTS = ((1.1, 0.30), (1.5, 0.45), (3, 0.60), (float("inf"), 0.80))
 
@@ -50,7 +52,7 @@ def title(view):
 def tint(row):
     """A cell's colour as a number: its mode's, the paler the smaller the difference."""
     if row["best"] not in COLOURS:
-        return int((TIE if row["best"] == "tie" else EMPTY)[1:], 16)
+        return int(FLAT.get(row["best"], EMPTY)[1:], 16)
     ratio = float(row["ratio"] or "inf")
     weight = next(weight for limit, weight in TINTS if ratio < limit or limit == float("inf"))
     colour = COLOURS[row["best"]]
@@ -60,6 +62,8 @@ def tint(row):
 
 def cell_text(row):
     """What stands in a cell."""
+    if row["best"] == "undecided":
+        return f"?\\n{float(row['ept_low']):.1f}\u2013{float(row['ept_high']):.1f}"
     if row["best"] not in COLOURS:
         return row["best"]
     ratio = row["ratio"]
@@ -69,13 +73,23 @@ def cell_text(row):
     return f"{row['best']}\\n{value:.{2 if value < 1.1 else 1 if value < 10 else 0}f}x"
 
 
-def crossover_text(row, most):
-    """The rate from which ept wins, at the end of a line."""
-    if row["ept_wins"] == "never":
+def rate_text(rate, most, digits):
+    """A rate from which ept wins."""
+    if rate == float("inf"):
         return f">{most:.0f}"
-    if row["ept_wins"] == "crosses" and float(row["from_updates"]) < 0.05:
+    if 0 < rate < 0.095:
         return "<0.1"
-    return reshape.short(round(float(row["from_updates"]), 1)) if row["from_updates"] else ""
+    return reshape.short(float(f"{rate:.{digits}g}"))
+
+
+def crossover_text(row, most):
+    """The rates from which ept wins, as build/phase prints them: ends far apart have one digit."""
+    if not row["ept_wins"]:
+        return ""
+    low, high = float(row["from_low"]), float(row["from_high"])
+    digits = 1 if high > 1.5 * low else 2
+    low, high = rate_text(low, most, digits), rate_text(high, most, digits)
+    return low if low == high else f"{low}\u2013{high}"
 
 
 def staircase(grid, sizes, rates):
@@ -113,12 +127,14 @@ def main():
     ]
     if assumed:
         notes.append(
-            "Modelled = measured instructions and exits at the CPU's rates + walks and data of the"
-            " model. Assumptions in it: " + ", ".join(dict.fromkeys(assumed)) + "."
+            "Modelled = measured instructions, exits and flushes at the CPU's prices + walks and data of"
+            " the model; ? = ept at so many times the best shadow mode: the winner changes within what is"
+            " known of the prices. Assumptions: " + ", ".join(dict.fromkeys(assumed)) + "."
         )
     plot = reshape.Plot(Source, sys.argv[2], "phase", "phase.gp")
     legend = [(mode, COLOURS[mode], 0) for mode in ("shadow", "ssp", "hybrid", "ept")]
     legend.append(("tie: within 2 %", TIE, 0))
+    legend.append(("?: prices decide", UNDECIDED, 0))
     plot.set(
         plot_title="Which paging mode costs least: working set against page-table updates",
         set_notes="; ".join(

@@ -7,6 +7,7 @@
  *	stlb 4k+2m 1536 12
  *	psc pde 32 4		# also pdpte, pml4e; `nested pde` and `nested tlb` for EPT
  *	cache 32K 8 4		# bytes, ways, cycles; in order from the first level
+ *	exit_cycles 525 750 1150	# a price: the least, the likely, the most
  */
 #include "cpu.h"
 
@@ -15,11 +16,20 @@
 
 #define MAX_WORDS 6
 
+#define PRICE_NAME(name, sentence) #name,
+const char *const cpu_price_names[CPU_PRICE_NR] = { CPU_PRICES(PRICE_NAME) };
+#undef PRICE_NAME
+
+#define PRICE_SENTENCE(name, sentence) sentence,
+const char *const cpu_price_sentences[CPU_PRICE_NR] = { CPU_PRICES(PRICE_SENTENCE) };
+#undef PRICE_SENTENCE
+
 struct reader {
 	const char *path;
 	unsigned int line;
 	char *word[MAX_WORDS];
 	unsigned int words;
+	const char *source; /* what stands after the # */
 };
 
 static bool complain(const struct reader *r, const char *what)
@@ -146,10 +156,38 @@ static bool take_cache(const struct reader *r, struct cpu_config *cpu)
 	return true;
 }
 
+/* Return: the price of that name, NULL where there is none. */
+static struct cpu_band *find_price(struct cpu_config *cpu, const char *name)
+{
+	for (int price = 0; price < CPU_PRICE_NR; price++)
+		if (!strcmp(name, cpu_price_names[price]))
+			return &cpu->price[price];
+	return NULL;
+}
+
+static bool take_price(const struct reader *r, struct cpu_band *band)
+{
+	for (unsigned int bound = 0; bound < CPU_BOUNDS; bound++) {
+		uint64_t wide;
+
+		if (!number(r, 1 + bound, &wide))
+			return false;
+		band->value[bound] = (unsigned int)wide;
+	}
+	if (r->words > 1 + CPU_BOUNDS || band->value[CPU_LOW] > band->value[CPU_MID] ||
+	    band->value[CPU_MID] > band->value[CPU_HIGH] || !band->value[CPU_HIGH])
+		return complain(r, "three numbers are expected: the least, the likely, the most");
+	snprintf(band->source, sizeof(band->source), "%s", r->source);
+	return true;
+}
+
 static bool take_line(const struct reader *r, struct cpu_config *cpu)
 {
+	struct cpu_band *band = find_price(cpu, r->word[0]);
 	const char *key = r->word[0];
 
+	if (band)
+		return take_price(r, band);
 	if (!strcmp(key, "name")) {
 		snprintf(cpu->name, sizeof(cpu->name), "%s", r->words > 1 ? r->word[1] : "");
 		return *cpu->name ? true : complain(r, "the name is missing");
@@ -170,10 +208,6 @@ static bool take_line(const struct reader *r, struct cpu_config *cpu)
 		return take_cache(r, cpu);
 	if (!strcmp(key, "memory_cycles"))
 		return take_number(r, &cpu->memory_cycles);
-	if (!strcmp(key, "exit_cycles"))
-		return take_number(r, &cpu->exit_cycles);
-	if (!strcmp(key, "thousand_instructions_cycles"))
-		return take_number(r, &cpu->thousand_instructions_cycles);
 	if (!strcmp(key, "fracture"))
 		return take_switch(r, &cpu->fracture);
 	if (!strcmp(key, "tag_vpid"))
@@ -204,6 +238,8 @@ bool cpu_read(struct cpu_config *cpu, FILE *file, const char *path)
 			continue;
 		if (!source || strspn(source, " \t\n") == strlen(source))
 			return complain(&r, "say after a # where this comes from");
+		source[strcspn(source, "\n")] = '\0';
+		r.source = source + strspn(source, " \t");
 		if (strstr(source, "assumption"))
 			cpu->assumptions++;
 		if (!take_line(&r, cpu))
@@ -213,5 +249,13 @@ bool cpu_read(struct cpu_config *cpu, FILE *file, const char *path)
 		return complain(&r, "cannot be read");
 	if (!*cpu->name || !cpu->dtlb[0].entries || !cpu->itlb[0].entries)
 		return complain(&r, "name, dtlb and itlb are the least that a CPU has");
+	return true;
+}
+
+bool cpu_has_prices(const struct cpu_config *cpu)
+{
+	for (int price = 0; price < CPU_PRICE_NR; price++)
+		if (!cpu->price[price].value[CPU_HIGH])
+			return false;
 	return true;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A CPU's translation hardware as parameters: what the model (walker.h) is made of. The files in
- * cpus/ describe named CPUs; each line ends with where its figure comes from, or says that it is
- * an assumption, and a line that does neither is refused.
+ * A CPU's translation hardware as parameters: what the model (walker.h) is made of; and what it
+ * takes for an exit, a flush or an instruction, which others (bench/phase.c, plots) multiply counts
+ * with. The files in cpus/ describe named CPUs; each line ends with where its figure comes from, or
+ * says that it is an assumption, and a line that does neither is refused.
  */
 #ifndef PENUMBRA_WALK_CPU_H
 #define PENUMBRA_WALK_CPU_H
@@ -48,6 +49,38 @@ struct cpu_cache {
 	unsigned int ways, latency;
 };
 
+/*
+ * What counts are multiplied with: PRICE(name, sentence). Nobody knows these to the digit, so each is
+ * a band; what is made from them has to say what the band leaves open.
+ */
+#define CPU_PRICES(PRICE)                                                               \
+	PRICE(exit_cycles, "a VM exit and the next entry without what runs in between") \
+	PRICE(exit_after_cycles, "what the instructions after an exit lose by it")      \
+	PRICE(invvpid_cycles, "an INVVPID or INVEPT of the hypervisor")                 \
+	PRICE(invlpg_cycles, "an INVLPG or INVPCID of the guest that does not exit")    \
+	PRICE(cr3_cycles, "a MOV to CR3 that does not exit")                            \
+	PRICE(walk_percent, "percent of a walk that the program waits for")             \
+	PRICE(thousand_instructions_cycles, "a thousand instructions that miss no cache")
+
+#define CPU_PRICE_ENUM(name, sentence) PRICE_##name,
+enum cpu_price { CPU_PRICES(CPU_PRICE_ENUM) CPU_PRICE_NR };
+#undef CPU_PRICE_ENUM
+
+enum cpu_bound { CPU_LOW, CPU_MID, CPU_HIGH, CPU_BOUNDS };
+
+/**
+ * struct cpu_band - a price
+ * @value: from the least to the most that it may be; all 0 where the file does not say
+ * @source: where they come from
+ */
+struct cpu_band {
+	unsigned int value[CPU_BOUNDS];
+	char source[256];
+};
+
+extern const char *const cpu_price_names[CPU_PRICE_NR];
+extern const char *const cpu_price_sentences[CPU_PRICE_NR];
+
 /**
  * struct cpu_config - one CPU
  * @name: what rows call it
@@ -61,9 +94,7 @@ struct cpu_cache {
  * @cache: for data and for paging-structure entries alike, from the first level on
  * @caches: how many
  * @memory_cycles: a reference that no cache has
- * @exit_cycles: a VM exit and the next entry, without what the hypervisor does in between; walks do
- *	not need it, 0 where it is not said
- * @thousand_instructions_cycles: a thousand instructions that miss no cache; the same
+ * @price: see CPU_PRICES; walks need none of them
  * @fracture: large pages are held as 4 KiB pages
  * @tag_vpid: VM transitions flush nothing
  * @tag_pcid: a change of CR3 flushes nothing
@@ -77,7 +108,7 @@ struct cpu_config {
 	struct cpu_array psc[5], nested_tlb, nested_psc[5];
 	struct cpu_cache cache[CPU_MAX_CACHES];
 	unsigned int caches, memory_cycles;
-	unsigned int exit_cycles, thousand_instructions_cycles;
+	struct cpu_band price[CPU_PRICE_NR];
 	bool fracture, tag_vpid, tag_pcid, first_write_walks;
 	unsigned int assumptions;
 };
@@ -91,5 +122,11 @@ struct cpu_config {
  * Return: false after a sentence on standard error.
  */
 bool cpu_read(struct cpu_config *cpu, FILE *file, const char *path);
+
+/**
+ * cpu_has_prices() - does a CPU's file say all of them?
+ * @cpu: the CPU
+ */
+bool cpu_has_prices(const struct cpu_config *cpu);
 
 #endif

@@ -494,6 +494,7 @@ static void usage(FILE *to)
 	      "  --set WORD=N     tag_vpid=0|1 or tag_pcid=0|1 for all CPUs, against their files\n"
 	      "  --name TEXT      what rows call the stream\n"
 	      "  --columns        print the header and exit\n"
+	      "  --prices         print what exits, flushes and instructions cost on these CPUs\n"
 	      "  --help           this text\n"
 	      "\n"
 	      "Exit status: 0; 1 if a check differs; 2 wrong usage or input.\n",
@@ -562,7 +563,7 @@ static bool add_cpu(struct stream *s, const char *path)
 
 struct settings {
 	int tag_vpid, tag_pcid; /* -1: as in the files */
-	bool generate;
+	bool generate, prices;
 	struct generator generator;
 };
 
@@ -596,6 +597,7 @@ static int parse(struct stream *s, struct settings *set, int argc, char **argv)
 		{ "set", required_argument, NULL, 'S' },
 		{ "name", required_argument, NULL, 'n' },
 		{ "columns", no_argument, NULL, 'C' },
+		{ "prices", no_argument, NULL, 'P' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -651,6 +653,9 @@ static int parse(struct stream *s, struct settings *set, int argc, char **argv)
 		case 'C':
 			print_header(s);
 			exit(0);
+		case 'P':
+			set->prices = true;
+			break;
 		case 'h':
 			usage(stdout);
 			exit(0);
@@ -671,6 +676,43 @@ static int parse(struct stream *s, struct settings *set, int argc, char **argv)
 	return 0;
 }
 
+/* No field holds a comma: 1,000 becomes 1000, and any other a semicolon. */
+static void print_source(const char *source)
+{
+	for (const char *c = source; *c; c++)
+		if (*c != ',')
+			putchar(*c);
+		else if (c[1] == ' ')
+			putchar(';');
+}
+
+static void print_prices(const struct stream *s)
+{
+	puts("cpu,price,low,mid,high,meaning,source");
+	for (unsigned int i = 0; i < s->models; i++) {
+		for (int price = 0; price < CPU_PRICE_NR; price++) {
+			const struct cpu_band *band = &s->config[i].price[price];
+
+			if (!band->value[CPU_HIGH])
+				continue;
+			printf("%s,%s,%u,%u,%u,%s,", s->config[i].name, cpu_price_names[price],
+			       band->value[CPU_LOW], band->value[CPU_MID], band->value[CPU_HIGH],
+			       cpu_price_sentences[price]);
+			print_source(band->source);
+			putchar('\n');
+		}
+	}
+}
+
+static int flush_output(int status)
+{
+	if (fflush(stdout)) {
+		fprintf(stderr, "walkmodel: cannot write: %s\n", strerror(errno));
+		return 2;
+	}
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	static struct stream s;
@@ -682,6 +724,10 @@ int main(int argc, char **argv)
 
 	if (status)
 		return status;
+	if (set.prices) {
+		print_prices(&s);
+		return flush_output(0);
+	}
 	path = optind < argc ? argv[optind] : "-";
 	if (!*s.name)
 		snprintf(s.name, sizeof(s.name), "%s",
@@ -700,9 +746,5 @@ int main(int argc, char **argv)
 	model_free(s.replica);
 	for (unsigned int i = 0; i < s.models; i++)
 		model_free(s.model[i]);
-	if (fflush(stdout)) {
-		fprintf(stderr, "walkmodel: cannot write: %s\n", strerror(errno));
-		return 2;
-	}
-	return status;
+	return flush_output(status);
 }

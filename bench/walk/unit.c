@@ -436,6 +436,18 @@ static void test_files(int count, char **paths)
 	   "five entries of four ways are, too");
 	ok(!read_text(&cpu, small_cpu, "dtlb 8k 4 4 # test\n"), "pages that do not exist");
 	ok(!read_text(&cpu, small_cpu, "l4tlb 4 # test\n"), "and words that nobody knows");
+	ok(!read_text(&cpu, small_cpu, "exit_cycles 750 # test\n"), "a price without its band");
+	ok(!read_text(&cpu, small_cpu, "exit_cycles 750 700 900 # test\n"),
+	   "a band whose middle is below its end");
+	ok(!read_text(&cpu, small_cpu, "exit_cycles 0 0 0 # test\n"), "a price of nothing");
+	ok(!read_text(&cpu, small_cpu, "exit_cycles 1 2 3 4 # test\n"), "a band of four");
+	ok(read_text(&cpu, small_cpu, "exit_cycles 0 1K 2000 # assumption: test, so\n") &&
+		   cpu.price[PRICE_exit_cycles].value[CPU_LOW] == 0 &&
+		   cpu.price[PRICE_exit_cycles].value[CPU_MID] == 1024 &&
+		   cpu.price[PRICE_exit_cycles].value[CPU_HIGH] == 2000 &&
+		   !strcmp(cpu.price[PRICE_exit_cycles].source, "assumption: test, so") &&
+		   cpu.assumptions == 2 && !cpu_has_prices(&cpu),
+	   "a price with its band and source");
 	for (int i = 0; i < count; i++) {
 		FILE *file = fopen(paths[i], "re");
 
