@@ -79,7 +79,9 @@ check:
 	@scripts/setup build emulated check
 	@scripts/check
 
-load: $(B)/hv/penumbra.ko
+load:
+	@scripts/load --why-not
+	@$(MAKE) --no-print-directory $(B)/hv/penumbra.ko
 	@scripts/load
 
 unload:

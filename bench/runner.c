@@ -465,6 +465,10 @@ static void open_device(struct machine *m, const char *device)
 	if (m->kvm_fd < 0 && (errno == ENOENT || errno == ENXIO || errno == ENODEV))
 		die("%s is not there: load the module first (%s)", device,
 		    strstr(device, "kvm") ? "modprobe kvm_intel" : "make load");
+	if (m->kvm_fd < 0 && (errno == EACCES || errno == EPERM))
+		die("cannot open %s: %s; run this as its owner, root (`ls -l %s` says who else "
+		    "may)",
+		    device, strerror(errno), device);
 	if (m->kvm_fd < 0)
 		die("cannot open %s: %s", device, strerror(errno));
 	version = ioctl(m->kvm_fd, KVM_GET_API_VERSION, 0);

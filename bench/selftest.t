@@ -611,7 +611,7 @@ make_pretended_tree() {
 	cp -r "$top/bench" "$tree/"
 	cp "$tmp/runner" "$tmp/summarize" "$tree/build/"
 	printf '%%:\n\t@true\n' >"$tree/Makefile"
-	printf '#!/bin/sh\n' >"$tree/scripts/setup"
+	printf '#!/bin/sh\n' | tee "$tree/scripts/setup" >"$tree/scripts/load"
 	printf '%s\n' '1 1 1 gups a=1' '1 1 1 upload gtt=8' >"$tree/bench/matrix.conf"
 	row shadow gups 1 ok 3000 500 0x1 >"$tree/row.shadow"
 	row ept gups 1 ok 2000 0 0x1 >"$tree/row.ept"
@@ -643,7 +643,7 @@ make_pretended_tree() {
 	[ $mode = shadow ] || : >last
 	[ $mode = shadow ] || [ ! -e broken ]
 	END
-	chmod +x "$tree/scripts/emulated-host" "$tree/scripts/setup"
+	chmod +x "$tree"/scripts/*
 }
 
 pretended_run() {

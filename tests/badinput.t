@@ -23,5 +23,21 @@ else
 	echo "not ok $tests - an unwritable results folder is refused at once"
 	sed 's/^/# /' "$dir/out" | head -n 10
 fi
+
+# A device that is not ours to open.
+tests=$((tests + 1))
+chmod 755 "$dir"
+: >"$dir/device" && chmod 000 "$dir/device"
+as_nobody=
+[ "$(id -u)" != 0 ] || as_nobody="setpriv --reuid 65534 --regid 65534 --clear-groups"
+$as_nobody "${B:-build}/runner" --device "$dir/device" --kernel "${B:-build}/suite.elf" \
+	--append workload=list >"$dir/out" 2>&1
+status=$?
+if [ $status = 125 ] && grep -q "cannot open .*Permission denied; run this as its owner" "$dir/out"; then
+	echo "ok $tests - a device without permission is refused with what to do"
+else
+	echo "not ok $tests - a device without permission is refused with what to do"
+	sed 's/^/# /' "$dir/out"
+fi
 rm -rf "$dir"
 plan
