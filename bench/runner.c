@@ -76,6 +76,7 @@ struct options {
 	const struct timed_ioctl *timed; /* run no guest, time this */
 	bool stats;
 	bool populate;
+	const char *note; /* a parameter more that rows say, or NULL */
 };
 
 /* The UART of COM1, as far as anyone who polls it can tell. */
@@ -150,6 +151,7 @@ static void usage(FILE *out)
 		"  --gtt MIB          a device with a page table of its own and so much address\n"
 		"                     space: a power of two from 2 to 2048 (Penumbra only)\n"
 		"  --populate         touch all guest RAM before the guest starts\n"
+		"  --note KEY:VALUE   what rows say beside the workload's own parameters\n"
 		"  --ioctl NAME       run no guest: time the ioctl version (the least there is) "
 		"or\n"
 		"                     run (KVM_RUN that is to return at once) and write a row for\n"
@@ -198,6 +200,18 @@ static enum hugepages parse_hugepages(const char *text)
 	die("--hugepages %s is unknown: off, thp, 2M or 1G is expected", text);
 }
 
+/* A field of a row holds no commas, spaces or quotes. */
+static const char *parse_note(const char *text)
+{
+	static const char word[] = "abcdefghijklmnopqrstuvwxyz_0123456789";
+	size_t key = strspn(text, word), value;
+
+	value = text[key] == ':' ? strspn(text + key + 1, word) : 0;
+	if (!key || !value || text[key + 1 + value] || key + value > 64)
+		die("--note %s: key:value is expected, of small letters, digits and _", text);
+	return text;
+}
+
 static const struct timed_ioctl *parse_ioctl(const char *text)
 {
 	for (size_t i = 0; i < sizeof(timed_ioctls) / sizeof(timed_ioctls[0]); i++)
@@ -227,6 +241,7 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		{ "hugepages", required_argument, NULL, 'H' },
 		{ "gtt", required_argument, NULL, 'g' },
 		{ "populate", no_argument, NULL, 'p' },
+		{ "note", required_argument, NULL, 'N' },
 		{ "ioctl", required_argument, NULL, 'i' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ "stats", no_argument, NULL, 's' },
@@ -264,6 +279,9 @@ static void parse_options(int argc, char **argv, struct options *opt)
 			break;
 		case 'p':
 			opt->populate = true;
+			break;
+		case 'N':
+			opt->note = parse_note(optarg);
 			break;
 		case 'i':
 			opt->timed = parse_ioctl(optarg);
@@ -372,6 +390,7 @@ static void set_up_rows(struct rows *rows, const struct options *opt)
 	rows->host = value[2] ? value[2] : "";
 	rows->clock = value[3] ? value[3] : "";
 	rows->populated = opt->populate;
+	rows->note = opt->note;
 	snprintf(rows->backing, sizeof(rows->backing), "%s%s%s%s",
 		 opt->rows ? "bare" : backing_names[opt->hugepages],
 		 opt->populate ? "-populated" : "", value[4] ? "-" : "", value[4] ? value[4] : "");

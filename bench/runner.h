@@ -128,6 +128,7 @@ struct rows {
 	const char *gtt_mode; /* NULL: the VM has no such device */
 	char backing[64];
 	bool populated;	    /* all guest RAM was touched before the guest started */
+	const char *note;   /* one more parameter, key:value; NULL: none */
 	uint64_t guest_mib; /* 0: the guest ran on a machine of its own */
 	const char *cmdline;
 	unsigned int written;

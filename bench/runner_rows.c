@@ -422,16 +422,20 @@ static const struct {
 
 #define NR_GUEST_FIELDS (sizeof(guest_fields) / sizeof(guest_fields[0]))
 
-/* What the guest cannot know of its own run, as one more parameter: it must tell rows apart. */
+static void add_param(char *params, size_t size, const char *param)
+{
+	size_t used = strcmp(params, "-") ? strlen(params) : 0;
+
+	snprintf(params + used, size - used, "%s%s", used ? ";" : "", param);
+}
+
+/* What the guest cannot know of its own run, as more parameters: they must tell rows apart. */
 static void add_run_params(const struct rows *rows, char *params, size_t size)
 {
-	size_t used = strlen(params);
-
-	if (!rows->populated)
-		return;
-	if (!strcmp(params, "-"))
-		used = 0;
-	snprintf(params + used, size - used, "%spopulate:1", used ? ";" : "");
+	if (rows->populated)
+		add_param(params, size, "populate:1");
+	if (rows->note)
+		add_param(params, size, rows->note);
 }
 
 static bool parse_guest_line(const char *line, struct row *row)

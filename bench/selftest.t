@@ -206,6 +206,12 @@ test_options() {
 		--csv "$tmp/populated.csv" --tag host=metal,clock=tsc,mode=ept,backing=cold
 	grep -q '^penumbra,ept,mix,ops:3;populate:1,1,failed,.*,4k-populated-cold,' "$tmp/populated.csv"
 	result $? "memory that is touched ahead shows in the row"
+	run --kernel "$tmp/absent" --note direct_faults:1 --append "workload=cost kind=pf" \
+		--csv "$tmp/noted.csv" --tag host=metal,clock=tsc,mode=shadow
+	grep -q '^penumbra,shadow,cost,kind:pf;direct_faults:1,1,failed,' "$tmp/noted.csv"
+	result $? "so does what the matrix did to the module for it"
+	run --note a,b
+	[ $status = 2 ] && has "--note a,b: key:value is expected" "--note that would break a row"
 	run --help
 	[ $status = 0 ] && grep -q -- --populate "$tmp/out"
 	result $? "--help"
@@ -456,6 +462,25 @@ test_matrix_gtt() {
 	matrix MODES=shadow
 	has "@note FAILED: gtt_mode=strict is refused" "a gtt_mode that cannot be had"
 	rmdir "$tmp/parameters/gtt_mode"
+}
+
+test_matrix_direct_faults() {
+	make_pretended_host
+	echo N >"$tmp/parameters/direct_faults"
+	printf '%s\n' "1 1 1 good a=1 direct_faults=1" "1 1 1 good b=2" >"$tmp/conf"
+	matrix MODES="shadow ept"
+	[ "$status:$(grep -c '^runs .*--note direct_faults:1.*mode=shadow.*a=1 reps=1' "$tmp/out")" = 0:1 ] &&
+		[ "$(grep -c '@csv.*a=1' "$tmp/out"):$(grep -c '@csv.*b=2' "$tmp/out")" = 1:2 ]
+	result $? "direct_faults=1 is for paging_mode=shadow alone, and not for the guest"
+	[ "$(cat "$tmp/parameters/direct_faults")" = N ]
+	result $? "the parameter is what it was before"
+	rm "$tmp/parameters/direct_faults"
+	mkdir "$tmp/parameters/direct_faults"
+	printf '%s\n' "1 1 1 good? a=1 direct_faults=1" >"$tmp/conf"
+	matrix MODES=shadow
+	[ "$status:$(grep -c @csv "$tmp/out")" = 0:0 ] && has "@note left out: .*direct_faults=1" \
+		"a CPU that cannot do it"
+	rmdir "$tmp/parameters/direct_faults"
 }
 
 test_matrix_words() {
@@ -856,6 +881,7 @@ test_growth
 test_matrix
 test_matrix_mem
 test_matrix_gtt
+test_matrix_direct_faults
 test_matrix_words
 test_run
 test_pretended_run
