@@ -66,6 +66,22 @@ static long get_state(struct vcpu *v, void __user *user, size_t size,
 	return err;
 }
 
+static long use_state(struct vcpu *v, const void *state,
+		      int (*set)(struct vcpu *v, const void *state))
+{
+	long err = vm_lock_killable(v->vm);
+
+	if (err)
+		return err;
+	err = vcpu_hold_cpu(v);
+	if (!err) {
+		err = set(v, state);
+		vcpu_release_cpu(v);
+	}
+	vm_unlock(v->vm);
+	return err;
+}
+
 static long set_state(struct vcpu *v, const void __user *user, size_t size,
 		      int (*set)(struct vcpu *v, const void *state))
 {
@@ -74,16 +90,7 @@ static long set_state(struct vcpu *v, const void __user *user, size_t size,
 
 	if (IS_ERR(state))
 		return PTR_ERR(state);
-	err = vm_lock_killable(v->vm);
-	if (err)
-		goto free;
-	err = vcpu_hold_cpu(v);
-	if (!err) {
-		err = set(v, state);
-		vcpu_release_cpu(v);
-	}
-	vm_unlock(v->vm);
-free:
+	err = use_state(v, state, set);
 	kfree(state);
 	return err;
 }
@@ -133,7 +140,8 @@ static int use_cpuid(struct vcpu *v, const void *state)
 
 static long set_cpuid(struct vcpu *v, const struct kvm_cpuid2 __user *user)
 {
-	struct kvm_cpuid2 head;
+	struct kvm_cpuid2 head, *all;
+	long err;
 
 	if (copy_from_user(&head, user, sizeof(head)))
 		return -EFAULT;
@@ -141,7 +149,14 @@ static long set_cpuid(struct vcpu *v, const struct kvm_cpuid2 __user *user)
 		return -E2BIG;
 	if (v->has_run)
 		return -EINVAL;
-	return set_state(v, user, struct_size(&head, entries, head.nent), use_cpuid);
+	all = memdup_user(user, struct_size(&head, entries, head.nent));
+	if (IS_ERR(all))
+		return PTR_ERR(all);
+	/* Another thread may have written to it since: the length that was checked is the length. */
+	all->nent = head.nent;
+	err = use_state(v, all, use_cpuid);
+	kfree(all);
+	return err;
 }
 
 /* KVM_GET_MSRS and KVM_SET_MSRS answer with the number of entries that worked. */
@@ -269,8 +284,9 @@ static const struct file_operations vcpu_fops = {
 
 static long create_vcpu(struct vm *vm, unsigned long id)
 {
+	struct file *file;
 	struct vcpu *v;
-	long fd;
+	long fd, err;
 
 	if (id >= PENUMBRA_MAX_VCPUS)
 		return -EINVAL;
@@ -280,20 +296,32 @@ static long create_vcpu(struct vm *vm, unsigned long id)
 		fd = -EEXIST;
 		goto unlock;
 	}
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		goto unlock;
 	v = vcpu_create(vm);
 	if (IS_ERR(v)) {
-		fd = PTR_ERR(v);
-		goto unlock;
+		err = PTR_ERR(v);
+		goto put_fd;
+	}
+	file = anon_inode_getfile("penumbra-vcpu", &vcpu_fops, v, O_RDWR);
+	if (IS_ERR(file)) {
+		err = PTR_ERR(file);
+		vcpu_free(v);
+		goto put_fd;
 	}
 	kref_get(&vm->ref);
-	/* From here on other threads may find it, by guessing the descriptor. */
-	WRITE_ONCE(vm->vcpu, v);
-	fd = anon_inode_getfd("penumbra-vcpu", &vcpu_fops, v, O_RDWR | O_CLOEXEC);
-	if (fd < 0) {
-		WRITE_ONCE(vm->vcpu, NULL);
-		vcpu_free(v);
-		vm_put(vm);
-	}
+	/*
+	 * Nothing can fail any more: who finds the vCPU without the lock, such as kick(), may count
+	 * on it for as long as there is the VM.
+	 */
+	smp_store_release(&vm->vcpu, v);
+	fd_install(fd, file);
+	goto unlock;
+
+put_fd:
+	put_unused_fd(fd);
+	fd = err;
 unlock:
 	vm_unlock(vm);
 	return fd;

@@ -174,7 +174,7 @@ int vm_pin(struct vm *vm, gfn_t gfn)
 
 	if (!s || s->device)
 		return -EFAULT;
-	i = gfn - s->base;
+	i = gmem_index(s, gfn);
 	if (s->host[i])
 		return 0;
 	n = charge(vm, 1);
@@ -211,7 +211,7 @@ static int pin_now(struct gmem *mem, gfn_t gfn)
 	struct vm *vm = container_of(mem, struct vm, mem);
 	struct gmem_slot *s = gmem_slot(mem, gfn);
 	struct page *pages[PIN_AHEAD];
-	u64 i = gfn - s->base;
+	u64 i = gmem_index(s, gfn);
 	unsigned int want = min_t(u64, PIN_AHEAD - i % PIN_AHEAD, s->npages - i), n, k;
 	int got;
 

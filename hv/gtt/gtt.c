@@ -306,7 +306,7 @@ static u64 load_register(struct gtt *g, u64 offset)
 static u8 *table_byte(struct gtt *g, u64 offset)
 {
 	offset -= GTT_TABLE;
-	return (u8 *)g->portion[offset / PAGE_SIZE].table + offset % PAGE_SIZE;
+	return (u8 *)gtt_portion_at(g, offset / PAGE_SIZE)->table + offset % PAGE_SIZE;
 }
 
 u64 gtt_load(struct gtt *g, gpa_t gpa, unsigned int size)
@@ -326,7 +326,7 @@ u64 gtt_load(struct gtt *g, gpa_t gpa, unsigned int size)
 /* An entry gets the value @entry by a trapped store. VERDICT_PIN: nothing was done. */
 static enum verdict store_entry(struct gtt *g, u64 index, u64 entry, struct paging_result *res)
 {
-	struct gtt_portion *p = &g->portion[index / GTT_PORTION];
+	struct gtt_portion *p = gtt_portion_at(g, index / GTT_PORTION);
 	u32 i = index % GTT_PORTION;
 	u64 shadow;
 
@@ -375,7 +375,7 @@ enum verdict gtt_store(struct gtt *g, gpa_t gpa, unsigned int size, u64 value,
 		u64 index = (offset - GTT_TABLE) / 8, first = offset & 7;
 		unsigned int n = min_t(u64, 8 - first, end - offset);
 		u64 mask = n < 8 ? BIT_ULL(8 * n) - 1 : ~0ULL;
-		u64 entry = g->portion[index / GTT_PORTION].table[index % GTT_PORTION];
+		u64 entry = gtt_portion_at(g, index / GTT_PORTION)->table[index % GTT_PORTION];
 		enum verdict v;
 
 		entry &= ~(mask << 8 * first);
@@ -396,7 +396,7 @@ bool gtt_let_through(struct gtt *g, gpa_t gpa)
 
 	if (offset < GTT_TABLE)
 		return false;
-	p = &g->portion[(offset - GTT_TABLE) / PAGE_SIZE];
+	p = gtt_portion_at(g, (offset - GTT_TABLE) / PAGE_SIZE);
 	p->stale = true;
 	gtt_portion_open(g, p);
 	return true;

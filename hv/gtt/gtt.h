@@ -252,6 +252,15 @@ u64 gtt_audit(struct gtt *g, char *text, size_t size);
 /* ---- between the device's own files ---- */
 
 /*
+ * A portion by its number, which comes from the guest and was compared with their count: a CPU that
+ * runs ahead of the comparison stays inside the array too (Spectre, variant 1).
+ */
+static inline struct gtt_portion *gtt_portion_at(const struct gtt *g, u64 nr)
+{
+	return &g->portion[array_index_nospec(nr, (u64)g->portions)];
+}
+
+/*
  * gtt_translate() for what is usual: an entry that leads to a pinned frame of the same memory slot
  * as the one before. False: ask gtt_translate().
  */
@@ -269,7 +278,7 @@ static inline bool gtt_translate_near(const struct gtt *g, u64 entry, u64 *shado
 	i = (entry >> 12) - slot->base;
 	if (i >= slot->npages)
 		return false;
-	host = slot->host[i];
+	host = slot->host[array_index_nospec(i, slot->npages)];
 	*shadow = (host & GMEM_HPA) | (entry & (GTT_PRESENT | GTT_WRITABLE));
 	return host;
 }

@@ -43,7 +43,7 @@ static bool within(const struct gtt *g, u64 at, u64 bytes)
 
 static struct gtt_portion *portion_of(struct gtt *g, u64 at)
 {
-	return &g->portion[at / PAGE_SIZE / GTT_PORTION];
+	return gtt_portion_at(g, at / PAGE_SIZE / GTT_PORTION);
 }
 
 static enum verdict make_again(struct gtt *g, struct gtt_portion *p, u32 *cost,
@@ -265,7 +265,7 @@ static enum verdict step_sync_named(struct gtt *g, u32 *cost, struct paging_resu
 	enum verdict v;
 
 	range_portions(g, g->command, &first, &last);
-	v = bring_in_step(g, &g->portion[first + g->place], cost, res);
+	v = bring_in_step(g, gtt_portion_at(g, first + g->place), cost, res);
 	if (v != VERDICT_RETRY || first + ++g->place <= last)
 		return v;
 	g->place = 0;

@@ -20,6 +20,7 @@
 #include <linux/errno.h>
 #include <linux/io.h>
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/string.h>
 #include <asm/msr.h>
 
@@ -75,6 +76,7 @@ typedef int64_t s64;
 #define READ_ONCE(x)	  (*(const volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v)  (*(volatile __typeof__(x) *)&(x) = (v))
 #define static_assert _Static_assert
+#define array_index_nospec(i, n)      ((void)(n), (i)) /* no test program speculates for others */
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 #define PAGE_SHIFT		      12
 #define PAGE_SIZE		      4096UL

@@ -80,6 +80,19 @@ static inline struct gmem_slot *gmem_slot(struct gmem *mem, gfn_t gfn)
 }
 
 /**
+ * gmem_index() - a frame's place in its slot's arrays
+ * @slot: the slot that holds @gfn
+ * @gfn: guest frame number
+ *
+ * The frame is the guest's choice, and a CPU may run ahead of the comparison that found the slot:
+ * then too it reads inside the arrays (Spectre, variant 1).
+ */
+static inline u64 gmem_index(const struct gmem_slot *slot, gfn_t gfn)
+{
+	return array_index_nospec(gfn - slot->base, slot->npages);
+}
+
+/**
  * gmem_info() - what the shadow keeps about a frame, or about the block around it
  * @slot: the slot that holds @gfn
  * @gfn: guest frame number
@@ -89,9 +102,10 @@ static inline struct gmem_slot *gmem_slot(struct gmem *mem, gfn_t gfn)
  */
 static inline struct gfn_info *gmem_info(struct gmem_slot *slot, gfn_t gfn, int level)
 {
+	u64 i = gmem_index(slot, gfn);
 	int shift = 9 * (level - 1);
 
-	return &slot->info[level - 1][(gfn >> shift) - (slot->base >> shift)];
+	return &slot->info[level - 1][((slot->base + i) >> shift) - (slot->base >> shift)];
 }
 
 /**
@@ -101,7 +115,7 @@ static inline struct gfn_info *gmem_info(struct gmem_slot *slot, gfn_t gfn, int 
  */
 static inline void gmem_mark_written(struct gmem_slot *slot, gfn_t gfn)
 {
-	u64 *host = &slot->host[gfn - slot->base];
+	u64 *host = &slot->host[gmem_index(slot, gfn)];
 
 	if (unlikely(slot->device) && *host)
 		*host |= GMEM_WRITTEN;

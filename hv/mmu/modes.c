@@ -144,7 +144,7 @@ static const struct paging_ops paging_stopped = {
 bool paging_take_dirty(struct paging *pg, gfn_t gfn)
 {
 	struct gmem_slot *slot = gmem_slot(pg->mem, gfn);
-	u64 *host = &slot->host[gfn - slot->base];
+	u64 *host = &slot->host[gmem_index(slot, gfn)];
 	bool written = *host & GMEM_WRITTEN;
 
 	if (written) {

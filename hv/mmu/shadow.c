@@ -264,7 +264,7 @@ static inline const u64 *table_of(struct shadow *sh, gfn_t gfn)
 {
 	struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
 
-	return phys_to_virt(slot->host[gfn - slot->base] & GMEM_HPA);
+	return phys_to_virt(slot->host[gmem_index(slot, gfn)] & GMEM_HPA);
 }
 
 /* Every shadow page made from guest table @gfn. */
@@ -332,9 +332,9 @@ static void watch_also(struct shadow *sh, const struct gfn_info *info, const u64
  * whether it did. Hardware may go on using it: hence the flush. A device hears of its frames' marks
  * through shadow_take_dirty(), which owes the flush then.
  */
-static inline void keep_mark(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn, u64 spte)
+static inline void keep_mark(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn,
+			     const struct gfn_info *info, u64 spte)
 {
-	struct gfn_info *info = &slot->info[0][gfn - slot->base];
 	u16 number;
 
 	if (unlikely(slot->device) && (spte & PTE_D))
@@ -383,8 +383,10 @@ static noinline void leaf_clear(struct shadow *sh, struct shadow_page *sp, unsig
 	gfn_t gfn = sp->table ? (sp->gpte[i] & PTE_FRAME) >> 12 : sp->gfn + i;
 	struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
 
-	list_remove(sh, &slot->info[0][gfn - slot->base].rmap, link_at(sp, i));
-	keep_mark(sh, slot, gfn, sp->spt[i]);
+	struct gfn_info *info = &slot->info[0][gmem_index(slot, gfn)];
+
+	list_remove(sh, &info->rmap, link_at(sp, i));
+	keep_mark(sh, slot, gfn, info, sp->spt[i]);
 	entry_blank(sh, sp, i);
 }
 
@@ -874,7 +876,7 @@ static bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, 
 			if (!((old ^ spte) & ~(PTE_A | PTE_D)))
 				return false;
 			if (sp->role.level == 1)
-				keep_mark(sh, gmem_slot(sh->pg->mem, gfn), gfn, old);
+				keep_mark(sh, gmem_slot(sh->pg->mem, gfn), gfn, info, old);
 			leaf_write(sh, info, at, spte);
 			return true;
 		}
@@ -935,8 +937,8 @@ static void sync_entry(struct shadow *sh, struct shadow_page *sp, unsigned int i
 	bool live = is_live(sp, i);
 	struct gmem_slot *slot;
 	struct gfn_info *info;
+	u64 host, at;
 	gfn_t gfn;
-	u64 host;
 
 	if (live) {
 		u64 was = sp->gpte[i];
@@ -959,10 +961,11 @@ static void sync_entry(struct shadow *sh, struct shadow_page *sp, unsigned int i
 	slot = gmem_slot(sh->pg->mem, gfn);
 	if (!slot)
 		goto drop;
-	host = slot->host[gfn - slot->base];
+	at = gmem_index(slot, gfn);
+	host = slot->host[at];
 	if (!host)
 		goto drop;
-	info = &slot->info[0][gfn - slot->base];
+	info = &slot->info[0][at];
 	leaf_set(sh, sp, i,
 		 leaf_spte(sp, gpte, sp->role.access & pte_access(gpte), host & GMEM_HPA,
 			   info->tables && !is_open(sh, info)),
@@ -1596,7 +1599,7 @@ static enum verdict fault_near(struct paging_vcpu *pv, const struct paging_fault
 	u64 *entry = NULL;
 	struct gfn_info *info;
 	struct gmem_slot *slot;
-	u64 gpte, host, spte;
+	u64 gpte, host, spte, at;
 	bool guarded;
 	gfn_t gfn;
 
@@ -1629,10 +1632,11 @@ static enum verdict fault_near(struct paging_vcpu *pv, const struct paging_fault
 	slot = gmem_slot(sh->pg->mem, gfn);
 	if (unlikely(!slot))
 		return VERDICT_REFILL;
-	host = slot->host[gfn - slot->base];
+	at = gmem_index(slot, gfn);
+	host = slot->host[at];
 	if (unlikely(!host))
 		return VERDICT_REFILL;
-	info = &slot->info[0][gfn - slot->base];
+	info = &slot->info[0][at];
 	guarded = unlikely(info->tables) && !is_open(sh, info);
 	if (f->code & PF_W) {
 		if (unlikely(is_odd_write(access)))
@@ -2033,9 +2037,10 @@ static noinline void pt_write_any(struct paging_vcpu *pv, gpa_t gpa, unsigned in
 
 	if (unlikely(!slot))
 		return;
-	if (unlikely(slot->device) && !slot->info[0][gfn - slot->base].tables)
+	id = gmem_info(slot, gfn, 1)->tables;
+	if (unlikely(slot->device) && !id)
 		gmem_mark_written(slot, gfn);
-	for (id = slot->info[0][gfn - slot->base].tables; id;) {
+	while (id) {
 		struct shadow_page *sp = sp_at(sh, id);
 
 		for (i = first; i <= last; i++)
@@ -2321,7 +2326,7 @@ static const char *audit_entry(struct shadow *sh, struct shadow_page *sp, unsign
 		slot = gmem_slot(sh->pg->mem, gfn);
 		if (!slot)
 			return "it maps a frame outside guest memory";
-		host = slot->host[gfn - slot->base];
+		host = slot->host[gmem_index(slot, gfn)];
 		want = leaf_spte(sp, now, sp->role.access & pte_access(now), host & GMEM_HPA,
 				 is_guarded(sh, slot, gfn, level));
 		if ((spte & PTE_W) && !(want & PTE_W))

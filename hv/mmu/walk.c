@@ -28,7 +28,7 @@ enum verdict gmem_host_slow(struct gmem *mem, gfn_t gfn, u64 *host, struct pagin
 		res->why = "guest memory cannot be pinned";
 		return VERDICT_STOP;
 	}
-	*host = slot->host[gfn - slot->base];
+	*host = slot->host[gmem_index(slot, gfn)];
 	return VERDICT_RETRY;
 }
 

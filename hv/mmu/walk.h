@@ -103,7 +103,7 @@ static inline enum verdict gmem_host(struct gmem *gm, gfn_t gfn, u64 *host,
 	struct gmem_slot *slot = gmem_slot(gm, gfn);
 
 	if (likely(slot)) {
-		*host = slot->host[gfn - slot->base];
+		*host = slot->host[gmem_index(slot, gfn)];
 		if (likely(*host))
 			return VERDICT_RETRY;
 	}

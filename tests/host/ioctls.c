@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -232,6 +233,129 @@ static void test_races(void)
 	result(!lost, "memory and descriptors taken away under a running guest", lost);
 }
 
+/* ---- arguments that change while the kernel reads them ---- */
+
+#define FLIP_CALLS 3000
+
+/* A word that another thread writes to for ever. */
+struct flip {
+	volatile uint32_t *word;
+	uint32_t a, b;
+	volatile bool stop;
+};
+
+static void *flipper(void *arg)
+{
+	struct flip *f = arg;
+
+	while (!f->stop) {
+		*f->word = f->a;
+		*f->word = f->b;
+	}
+	return NULL;
+}
+
+struct changing {
+	int fd;
+	unsigned long request;
+	void *arg;
+	uint32_t a, b; /* what the first word changes between */
+	const char *name;
+};
+
+/*
+ * The kernel may see either value, but must believe the one that it has checked. Where it reads the
+ * word twice, the second is what sizes its copy: the machine does not live through that.
+ */
+static void change_under(const struct changing *c)
+{
+	struct flip f = { .word = c->arg, .a = c->a, .b = c->b };
+	int i, wrong = 0;
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, flipper, &f)) {
+		result(false, c->name, errno);
+		return;
+	}
+	for (i = 0; i < FLIP_CALLS; i++)
+		if (ioctl(c->fd, c->request, c->arg) < 0 && errno != E2BIG && errno != EINVAL)
+			wrong = errno;
+	f.stop = true;
+	pthread_join(thread, NULL);
+	result(!wrong, c->name, wrong);
+}
+
+static void test_changing_arguments(void)
+{
+	static struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entry[256];
+	} id;
+	static struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry[256];
+	} msrs;
+	static struct {
+		struct kvm_msr_list head;
+		uint32_t index[256];
+	} list;
+	int vm = ioctl(dev, KVM_CREATE_VM, 0), vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+	const struct changing all[] = {
+		{ vcpu, KVM_SET_CPUID2, &id, 1, 200000, "set CPUID, its length changes" },
+		{ vcpu, KVM_GET_MSRS, &msrs, 1, 200000, "get MSRs, their number changes" },
+		{ vcpu, KVM_SET_MSRS, &msrs, 1, 200000, "set MSRs, their number changes" },
+		{ dev, KVM_GET_SUPPORTED_CPUID, &id, 100, 200000, "CPUID, its length changes" },
+		{ dev, KVM_GET_MSR_INDEX_LIST, &list, 1, 200000, "MSR list, its length changes" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		change_under(&all[i]);
+	close(vcpu);
+	close(vm);
+}
+
+/* ---- descriptors that cannot be had ---- */
+
+static void *kicker(void *arg)
+{
+	struct race *r = arg;
+
+	/* Each call looks for a vCPU to ask aside. */
+	while (!__atomic_load_n(&r->run, __ATOMIC_RELAXED))
+		set_region(r->vm, 31, 0, 0, 0);
+	return NULL;
+}
+
+/* A vCPU that gets no descriptor is nobody's: no other thread may have seen it. */
+static void test_no_descriptor(void)
+{
+	struct race r = { .vm = ioctl(dev, KVM_CREATE_VM, 0) };
+	int i, vcpu, next = dup(r.vm), wrong = 0;
+	struct rlimit old, none;
+	pthread_t thread;
+
+	close(next); /* the lowest that is free */
+	getrlimit(RLIMIT_NOFILE, &old);
+	none = (struct rlimit){ .rlim_cur = next, .rlim_max = old.rlim_max };
+	if (pthread_create(&thread, NULL, kicker, &r))
+		wrong++;
+	setrlimit(RLIMIT_NOFILE, &none);
+	for (i = 0; i < 300; i++)
+		if (ioctl(r.vm, KVM_CREATE_VCPU, 0) != -1 || errno != EMFILE)
+			wrong++;
+	refused("a VM without a descriptor for it", EMFILE, ioctl(dev, KVM_CREATE_VM, 0));
+	refused("statistics without a descriptor", EMFILE, ioctl(r.vm, KVM_GET_STATS_FD, 0));
+	setrlimit(RLIMIT_NOFILE, &old);
+	__atomic_store_n(&r.run, (struct kvm_run *)&r, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	result(!wrong, "a vCPU without a descriptor for it", wrong);
+	vcpu = ioctl(r.vm, KVM_CREATE_VCPU, 0);
+	works("a vCPU where there was no descriptor before", vcpu);
+	close(vcpu);
+	close(r.vm);
+}
+
 /* Only has to interrupt KVM_RUN. */
 static void on_signal(int sig)
 {
@@ -250,6 +374,8 @@ int main(int argc, char **argv)
 	}
 	ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	test_order();
+	test_changing_arguments();
+	test_no_descriptor();
 	test_races();
 	return failed;
 }
