@@ -59,7 +59,7 @@ struct gmem_ops {
 struct gmem {
 	const struct gmem_ops *ops;
 	unsigned int nr_slots; /* slots[0 .. nr_slots-1] are in use, in no order */
-	struct gmem_slot slots[GMEM_SLOTS];
+	struct gmem_slot slots[GMEM_SLOTS + 1]; /* those after them are all zero, the last always */
 };
 
 /**
@@ -71,11 +71,11 @@ struct gmem {
  */
 static inline struct gmem_slot *gmem_slot(struct gmem *mem, gfn_t gfn)
 {
-	unsigned int i;
+	struct gmem_slot *slot;
 
-	for (i = 0; i < mem->nr_slots; i++)
-		if (gfn - mem->slots[i].base < mem->slots[i].npages)
-			return &mem->slots[i];
+	for (slot = mem->slots; slot->npages; slot++)
+		if (gfn - slot->base < slot->npages)
+			return slot;
 	return NULL;
 }
 
