@@ -32,13 +32,19 @@ $(EMULATED)/mkimage: $(EMULATED_SRC)/mkimage.c $(EMULATED_SRC)/blobs.S $(EMULATE
 		     $(EMULATED)/option_rom.bin $(EMULATED)/loader.bin
 	$(CC) $(EMULATED_CFLAGS) -Wa,-I$(EMULATED) -o $@ $(filter %.c %.S,$^)
 
-$(EMULATED)/monitor: $(EMULATED_SRC)/monitor.c $(EMULATED_SRC)/wire.h
+$(EMULATED)/monitor: $(EMULATED_SRC)/monitor.c $(EMULATED_SRC)/reports.c $(EMULATED_SRC)/reports.h \
+		     $(EMULATED_SRC)/wire.h
 	@mkdir -p $(@D)
-	$(CC) $(EMULATED_CFLAGS) -o $@ $<
+	$(CC) $(EMULATED_CFLAGS) -o $@ $(filter %.c,$^)
+
+$(B)/tests/reports: $(EMULATED_SRC)/reports_unit.c $(EMULATED_SRC)/reports.c $(EMULATED_SRC)/reports.h
+	@mkdir -p $(@D)
+	$(CC) $(EMULATED_CFLAGS) -fsanitize=address,undefined -o $@ $(filter %.c,$^)
 
 # Static: it is /init, where there are no libraries.
 $(EMULATED)/agent: $(EMULATED_SRC)/agent.c $(EMULATED_SRC)/wire.h
 	@mkdir -p $(@D)
 	$(CC) $(EMULATED_CFLAGS) -static -o $@ $<
 
-TESTS += scripts/emulated/selftest.t
+TEST_PROGRAMS += $(B)/tests/reports
+TESTS         += scripts/emulated/selftest.t scripts/emulated/reports.t

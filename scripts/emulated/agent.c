@@ -7,8 +7,9 @@
  * passed on inside the very write() that made it, never later in the middle of a measurement.
  *
  * What to do comes from the boot archive: /host/command (NUL-separated arguments), /host/modules
- * (one per line: file and parameters), /host/environment (NAME=value lines), and /host/out if somebody
- * wants the files that the command leaves in /out.
+ * (one per line: file and parameters), /host/environment (NAME=value lines), /host/out if somebody
+ * wants the files that the command leaves in /out, and /host/keep-going if a warning is not to be
+ * the end.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -217,7 +218,8 @@ static void become_real_time(void)
 /* Not on the kernel's command line: Bochs makes it warn once while it boots, about XSAVE's size. */
 static void be_strict(void)
 {
-	write_setting("/proc/sys/kernel/panic_on_warn", "1");
+	if (access("/host/keep-going", F_OK) < 0)
+		write_setting("/proc/sys/kernel/panic_on_warn", "1");
 	klogctl(KLOG_CONSOLE_LEVEL, NULL, RUN_CONSOLE_LEVEL);
 	console_level = RUN_CONSOLE_LEVEL;
 }

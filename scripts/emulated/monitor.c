@@ -29,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "reports.h"
 #include "wire.h"
 
 enum status {
@@ -40,6 +41,7 @@ enum status {
 
 #define LINE_MAX_BYTES 4096
 #define KEPT_LINES     40
+#define SHOWN_LINES    60   /* of a report, with --keep-going */
 #define PANIC_GRACE_MS 3000 /* how long a panicking kernel may go on explaining */
 #define BOCHS	       "bochs-bin"
 
@@ -56,6 +58,7 @@ static struct {
 	double timeout;
 	bool verbose;
 	bool bare;
+	bool keep_going;
 	const char *run_directory;
 } options = { .timeout = 300 };
 
@@ -65,9 +68,12 @@ static FILE *console_file, *trace_file, *out_file;
 static struct line console_line, kernel_line, debugger_line;
 static char kept[KEPT_LINES][160];
 static unsigned long kept_count;
-static char *trouble; /* the first console line that means the kernel is in trouble */
-static double trouble_at;
-static bool running; /* the command has begun */
+static char *trouble;	  /* the first console line that means the kernel is in trouble */
+static double trouble_at; /* 0 while the run goes on */
+static unsigned long report_lines[MAX_REPORTS];
+static unsigned int lines_to_show;
+static bool begun;   /* the command has begun */
+static bool running; /* and has not ended */
 static bool finished;
 static int final_status = -1;
 static uint64_t begin_ticks, end_ticks;
@@ -143,32 +149,61 @@ static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *form
 
 /* ------------------------------------------------------------- the console */
 
-static const char *const signs_of_trouble[] = {
-	"Kernel panic - not syncing", /* the only one that counts while the kernel boots */
-	"BUG:",
-	"Oops:",
-	"WARNING: CPU:",
-	"general protection fault",
-	"kernel BUG",
-	"rcu: INFO:",
-	"unchecked MSR access error",
-};
-
+/*
+ * A report ends the run, for what follows is not to be trusted; or, where all reports are asked for,
+ * is shown as it comes and counted.  What the kernel reports of itself before the command begins is
+ * its own affair, as long as it lives.
+ */
 static void judge_console(const char *text)
 {
+	const struct report *report = find_report(text);
+	bool final = report == &reports[0];
 	unsigned int status;
 
-	if (options.bare && sscanf(text, "status=%u", &status) == 1)
-		final_status = status & 0xff;
-	if (trouble || options.bare)
+	if (options.bare) {
+		if (sscanf(text, "status=%u", &status) == 1)
+			final_status = status & 0xff;
 		return;
-	for (size_t i = 0; i < (running ? sizeof(signs_of_trouble) / sizeof(char *) : 1); i++) {
-		if (strstr(text, signs_of_trouble[i])) {
-			trouble = strdup(text);
-			trouble_at = now();
-			return;
-		}
 	}
+	if (!report || !(begun || final))
+		return;
+	report_lines[report - reports]++;
+	if (!trouble)
+		trouble = strdup(text);
+	if (options.keep_going)
+		lines_to_show = SHOWN_LINES;
+	if ((!options.keep_going || final) && !trouble_at)
+		trouble_at = now();
+}
+
+static void show_report_line(const char *text)
+{
+	if (!lines_to_show)
+		return;
+	lines_to_show--;
+	fflush(stdout);
+	fprintf(stderr, "    %s\n", text);
+}
+
+/* "KASAN 2, lockdep 1": lines that fit, by kind; several may belong to one report. */
+static void say_reports(void)
+{
+	char text[1024] = "";
+	size_t length = 0;
+
+	for (size_t i = 0; i < report_count; i++) {
+		unsigned long lines = 0;
+
+		if (i && !strcmp(reports[i].kind, reports[i - 1].kind))
+			continue; /* counted with the first of its kind */
+		for (size_t j = i; j < report_count && !strcmp(reports[j].kind, reports[i].kind);
+		     j++)
+			lines += report_lines[j];
+		if (lines && length < sizeof(text))
+			length += snprintf(text + length, sizeof(text) - length, "%s%s %lu",
+					   length ? ", " : "", reports[i].kind, lines);
+	}
+	say("lines of reports by kind: %s", text);
 }
 
 static void take_console_line(struct line *line)
@@ -181,6 +216,7 @@ static void take_console_line(struct line *line)
 	if (options.bare)
 		printf("%s\n", line->text);
 	judge_console(line->text);
+	show_report_line(line->text);
 	line->length = 0;
 }
 
@@ -308,7 +344,7 @@ static void take_packet(enum wire_type type, const unsigned char *contents, size
 		close_out_file();
 	switch (type) {
 	case WIRE_BEGIN:
-		running = true;
+		running = begun = true;
 		kept_count = 0;
 		begun_at = now();
 		begin_ticks = get64(contents, size);
@@ -522,7 +558,10 @@ static int conclude(int bochs_status)
 	console_file = NULL;
 	if (trouble) {
 		say("the emulated kernel is in trouble: %s", trouble);
-		show_console();
+		if (options.keep_going)
+			say_reports();
+		if (!options.keep_going || trouble_at)
+			show_console();
 		return STATUS_PANIC;
 	}
 	if (options.bare && options.verbose)
@@ -563,7 +602,7 @@ static int run(void)
 	for (;;) {
 		double end = deadline;
 
-		if (trouble && trouble_at + PANIC_GRACE_MS / 1e3 < end)
+		if (trouble_at && trouble_at + PANIC_GRACE_MS / 1e3 < end)
 			end = trouble_at + PANIC_GRACE_MS / 1e3;
 		if (now() > end)
 			break;
@@ -586,14 +625,16 @@ static int run(void)
 			if (finished)
 				break;
 		}
-		if (trouble && strstr(kept[(kept_count - 1) % KEPT_LINES], "end Kernel panic"))
+		if (trouble_at && strstr(kept[(kept_count - 1) % KEPT_LINES], "end Kernel panic"))
 			break;
 	}
 	read_console(fds[CONSOLE].fd);
 	if (debugger_line.length)
 		take_debugger_line(&debugger_line);
-	if (now() > deadline && !trouble) {
+	if (now() > deadline && !trouble_at) {
 		say("no end after %g s: stopped", options.timeout);
+		if (trouble)
+			say_reports();
 		show_console();
 		return STATUS_TIMEOUT;
 	}
@@ -606,7 +647,8 @@ static int run(void)
 
 static void usage(FILE *to)
 {
-	fputs("usage: monitor [--bare] [--verbose] [--timeout SECONDS] [--out DIR] [--trace FILE]\n"
+	fputs("usage: monitor [--bare] [--verbose] [--keep-going] [--timeout SECONDS] [--out DIR] "
+	      "[--trace FILE]\n"
 	      "               [--console FILE] RUNDIR\n"
 	      "Runs Bochs on RUNDIR/bochsrc and removes RUNDIR.  For scripts/emulated-host.\n",
 	      to);
@@ -630,6 +672,8 @@ static void parse(int argc, char **argv)
 			options.bare = true;
 		} else if (!strcmp(argv[i], "--verbose")) {
 			options.verbose = true;
+		} else if (!strcmp(argv[i], "--keep-going")) {
+			options.keep_going = true;
 		} else if (!strcmp(argv[i], "--help")) {
 			usage(stdout);
 			exit(0);
@@ -676,8 +720,10 @@ int main(int argc, char **argv)
 	options.out = absolute(options.out);
 	if (options.trace)
 		trace_file = open_result(options.trace);
-	if (options.console)
+	if (options.console) {
 		console_file = open_result(options.console);
+		setlinebuf(console_file); /* a machine that hangs early is watched through it */
+	}
 	if (chdir(options.run_directory) < 0)
 		die("%s: %s", options.run_directory, strerror(errno));
 	leave(run());

@@ -103,6 +103,11 @@ run --kvm ept=0 -- sh -c 'cat /sys/module/kvm_intel/parameters/ept; echo c >/pro
 check "a panic ends the run" ends_with 120
 check "the panic's last lines are shown" complains "Kernel panic - not syncing: sysrq"
 check "output before the panic comes out, and KVM got its parameter" out_is N
+run --keep-going -- sh -c 'echo "BUG: one" >/dev/kmsg; echo "WARNING: two" >/dev/kmsg; echo last; exit 3'
+check "a run that keeps going ends as one with reports" ends_with 120
+check "it goes on past the first" out_is last
+check "it shows each" complains "^ .*WARNING: two"
+check "it counts them by kind" complains "by kind: BUG 1, WARNING 1"
 run --timeout 12 --out "$work/files" -- sh -c 'echo partial >/out/partial; while :; do :; done'
 check "a timeout ends the run" ends_with 124
 check "files written before the timeout come back" grep -qx partial "$work/files/partial"
