@@ -532,27 +532,29 @@ static const char *crossover_word(double rate)
 	return isinf(rate) ? "never" : rate > 0 ? "crosses" : "always";
 }
 
-/* What is modelled is not known to more digits. "inf": ept wins at no rate that was run. */
-static void print_rate(FILE *file, const struct view *view, double rate)
+/* Ends that differ by more than half have no second digit; what is measured has all. */
+static int digits_of(const struct view *view, size_t s)
 {
-	fprintf(file, ",%.*g", 4, *view->cpu ? rounded(rate, 2) : rate);
+	const struct phase_band *band = &view->crossovers[s];
+
+	if (!*view->cpu)
+		return 4;
+	return band->high > 1.5 * band->low ? 1 : 2;
 }
 
 static void print_rates(FILE *file, const struct view *view, size_t s)
 {
+	const struct phase_band *band = &view->crossovers[s];
 	double rate = view->crossover[s];
+	int digits = digits_of(view, s);
 
 	fprintf(file, ",%s", crossover_word(rate));
-	if (isnan(rate)) {
-		fputs(",,,", file);
-		return;
-	}
-	if (isinf(rate))
-		fputc(',', file);
-	else
-		print_rate(file, view, rate);
-	print_rate(file, view, view->crossovers[s].low);
-	print_rate(file, view, view->crossovers[s].high);
+	print_figure(file, rounded(rate, digits), "%.4g");
+	if (isnan(rate))
+		fputs(",,", file);
+	else /* "inf": ept wins at no rate that was run */
+		fprintf(file, ",%.4g,%.4g", rounded(band->low, digits),
+			rounded(band->high, digits));
 }
 
 static void write_crossovers(const char *path)
@@ -577,7 +579,6 @@ static void print_size(double bytes)
 	       bytes >= 1 << 20 ? "MiB" : "KiB");
 }
 
-/* @digits: significant ones */
 static void format_rate(char *out, size_t room, double rate, int digits)
 {
 	if (isinf(rate))
@@ -585,22 +586,22 @@ static void format_rate(char *out, size_t room, double rate, int digits)
 	else if (rate > 0 && rate < .095)
 		snprintf(out, room, "<0.1");
 	else
-		snprintf(out, room, "%.*g", 4, rounded(rate, digits));
+		snprintf(out, room, "%.4g", rounded(rate, digits));
 }
 
 /* A measured rate; of a modelled one all that is known: from where to where it may be. */
 static void format_crossover(char *out, size_t room, const struct view *view, size_t s)
 {
 	const struct phase_band *band = &view->crossovers[s];
+	int digits = *view->cpu ? digits_of(view, s) : 2;
 	char low[16], high[16];
 
 	if (isnan(view->crossover[s])) {
 		snprintf(out, room, "-");
 		return;
 	}
-	/* Ends that differ by more than half have no second digit. */
-	format_rate(low, sizeof(low), band->low, band->high > 1.5 * band->low ? 1 : 2);
-	format_rate(high, sizeof(high), band->high, band->high > 1.5 * band->low ? 1 : 2);
+	format_rate(low, sizeof(low), band->low, digits);
+	format_rate(high, sizeof(high), band->high, digits);
 	if (strcmp(low, high))
 		snprintf(out, room, "%s to %s", low, high);
 	else

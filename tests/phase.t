@@ -123,7 +123,7 @@ check "from where to where" \
 check "a band: the same wins in all of it" "$(cell cycles 4k 0 | cut -d, -f1)" shadow
 # Gaps: -10 at 0 in each case; at 10 from -7.5 (no crossing) to 22.5: 10 x 10 / 32.5.
 check "the line has a band, too" \
-	"$(awk -F, '$5 == "4k" { print $9 "," $10 "," $11 "," $12 }' "$dir/lines.csv")" crosses,8,3.1,inf
+	"$(awk -F, '$5 == "4k" { print $9 "," $10 "," $11 "," $12 }' "$dir/lines.csv")" crosses,8,3,inf
 check "and no more digits than that on the terminal" \
 	"$(sed -n 's/ *8 KiB .* \([0-9.]* to [>0-9.]*\)$/\1/p' "$dir/text")" "3 to >10"
 check "what is measured has none" \

@@ -73,22 +73,18 @@ def cell_text(row):
     return f"{row['best']}\\n{value:.{2 if value < 1.1 else 1 if value < 10 else 0}f}x"
 
 
-def rate_text(rate, most, digits):
+def rate_text(rate, most):
     """A rate from which ept wins."""
     if rate == float("inf"):
         return f">{most:.0f}"
-    if 0 < rate < 0.095:
-        return "<0.1"
-    return reshape.short(float(f"{rate:.{digits}g}"))
+    return "<0.1" if 0 < rate < 0.095 else reshape.short(rate)
 
 
 def crossover_text(row, most):
-    """The rates from which ept wins, as build/phase prints them: ends far apart have one digit."""
+    """The rates from which ept wins; build/phase has rounded them to what is known."""
     if not row["ept_wins"]:
         return ""
-    low, high = float(row["from_low"]), float(row["from_high"])
-    digits = 1 if high > 1.5 * low else 2
-    low, high = rate_text(low, most, digits), rate_text(high, most, digits)
+    low, high = (rate_text(float(row[end]), most) for end in ("from_low", "from_high"))
     return low if low == high else f"{low}\u2013{high}"
 
 
