@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A build, the mixed load that hypervisors are judged by: a driver forks, the child executes a
+ * The memory work of a build, the mixed load that hypervisors are judged by: a driver forks, the child executes a
  * "compiler" in a fresh address space, which faults in its text and data from the page cache, grows
  * a heap, maps and unmaps scratch memory, and exits with its result. An operation is one job.
  */
@@ -176,7 +176,7 @@ static bool check(u64 ops, u64 *checksum)
 
 WORKLOAD(mix) = {
 	.name = "mix",
-	.summary = "a build: fork, exec, faults, mmap, munmap, exit",
+	.summary = "the memory work of a build: fork, exec, faults, mmap, munmap, exit",
 	.ops = 8,
 	.ops_max = 1000000,
 	.setup = setup,

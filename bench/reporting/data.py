@@ -32,6 +32,13 @@ SOURCES = [
         "Page walks on models of named CPUs",
         "bench/walk/measure results/walks",
     ),
+    (
+        "modelled-4k",
+        "walks-4k",
+        "walks_modelled.csv",
+        "The same, guest memory in 4K pages",
+        "BACKING=off bench/walk/measure results/walks-4k",
+    ),
     ("phase", "phase", "phase.csv", "Phases", "make phase"),
     ("growth", "growth", "summary.csv", "Growth", "make growth"),
 ]
