@@ -48,7 +48,7 @@ TEST_PROGRAMS += $(B)/phase $(B)/tests/phase
 phase:
 	@scripts/setup $(if $(RESULTS),,build) plots
 	@$(MAKE) --no-print-directory -s $(B)/phase $(B)/walkmodel $(B)/summarize
-	@bench/phase $(RESULTS)
+	@bench/phase $(if $(RESULTS),"$(RESULTS)")
 
 # What the docs quote, measured anew.
 .PHONY: reference

@@ -190,5 +190,26 @@ refused "a CPU that lacks a price" --summary "$dir/two.csv" \
 	--modelled "$dir/modelled.csv" --cpu "$dir/lacks.conf"
 refused "a CPU without any" --summary "$dir/two.csv" \
 	--modelled "$dir/modelled.csv" --cpu bench/walk/cpus/bochs.conf
+# script DESCRIPTION SENTENCE COMMAND...: the same of the scripts
+script() {
+	what=$1 sentence=$2
+	shift 2
+	"$@" >/dev/null 2>"$dir/err"
+	check "$what" "$? $(grep -cF -- "$sentence" "$dir/err")" "2 1"
+}
+script "bench/phase: a folder that is not there" "phase: $dir/none: there is no such folder" \
+	bench/phase "$dir/none"
+script "bench/phase: a folder without results" "phase: $dir/raw.csv is not there" bench/phase "$dir"
+script "bench/phase: a CPU that is not there, before anything runs" "cannot read none.conf" \
+	env CPUS=none.conf bench/phase
+script "bench/phase: a word that it does not know" "phase: --quick: unknown option" bench/phase --quick
+bench/walk/host --help >"$dir/help"
+check "bench/walk/host --help" "$? $(grep -c '^usage: ' "$dir/help")" "0 1"
+mkdir "$dir/a folder"
+cp results/reference/phase/*.csv results/reference/phase/env.txt "$dir/a folder/"
+bench/phase "$dir/a folder" >"$dir/text" 2>&1
+check "figures and picture are made again, in a folder with a space" \
+	"$? $(cmp "$dir/a folder/phase.csv" results/reference/phase/phase.csv && echo same) $(
+		[ -s "$dir/a folder/phase.svg" ] && echo drawn)" "0 same drawn"
 echo "1..$n"
 exit "$failed"
