@@ -34,6 +34,12 @@ $(B)/tests/model-fuzz: tests/model/fuzz.c $(MODEL_SRC) $(MODEL_HDR) $(PURE_SRC) 
 	clang $(TEST_CFLAGS) -fsanitize=fuzzer -I$(PURE) -o $@ tests/model/fuzz.c $(MODEL_SRC) \
 		$(PURE_SRC)
 
+# A kernel that looks for mistakes: KASAN, lockdep, kmemleak, failures on demand.
+.PHONY: debug-kernel
+debug-kernel:
+	@scripts/setup debug
+	@scripts/debug-kernel
+
 # What scripts/check runs: everything pure, and a short fuzz run.
 .PHONY: test-pure fuzz-brief
 test-pure: $(B)/tests/model $(B)/tests/insn
