@@ -17,7 +17,7 @@ struct vcpu;
 
 /* What this machine's CPUs can do for guests. */
 struct cpu_caps {
-	u8 maxphyaddr;
+	u8 maxphyaddr;	     /* of the host; a guest's: paging_address_bits() */
 	bool guest_1g;	     /* 1 GiB pages in ordinary page tables */
 	bool nested;	     /* second-level tables */
 	u8 nested_max_level; /* 1: 4K, 2: 2M, 3: 1G */

@@ -93,7 +93,7 @@ static void restrict_leaf(struct kvm_cpuid_entry2 *e)
 		e->edx &= BIT(8); /* invariant TSC */
 		break;
 	case 0x80000008:
-		e->eax = cpu_caps.maxphyaddr | 48 << 8;
+		e->eax = paging_address_bits(cpu_caps.maxphyaddr) | 48 << 8;
 		e->ebx = e->ecx = e->edx = 0;
 		break;
 	}

@@ -284,6 +284,28 @@ static enum next exit_pf(struct vcpu *v)
 	return odd_fault(v, verdict);
 }
 
+/*
+ * The guest's tables hold an address that its CPU has not, and the host's has: where that CPU would
+ * find a reserved bit, ours finds a second-level table that ends.
+ */
+static noinline enum next beyond_width(struct vcpu *v)
+{
+	const struct paging_fault *f = &v->fault;
+	struct walk_for want = {
+		.gva = f->gva, .code = f->code & (PF_W | PF_U | PF_I), .cpl = f->cpl, .ac = f->ac
+	};
+	enum verdict verdict;
+	struct walk w;
+
+	cpu_sync_crs(v);
+	verdict = walk_guest(&v->pv, &want, &w, &v->result);
+	if (verdict == VERDICT_RETRY || verdict == VERDICT_REFLECT || verdict == VERDICT_STOP)
+		count(counters_of(v), exits_nested);
+	if (verdict == VERDICT_REFLECT)
+		return deliver_pf(v, f->gva, v->result.code);
+	return common_verdict(v, verdict, &v->result);
+}
+
 static enum next exit_nested(struct vcpu *v)
 {
 	struct paging_vcpu *pv = &v->pv;
@@ -295,6 +317,8 @@ static enum next exit_nested(struct vcpu *v)
 	verdict = pv->pg->ops->fault(pv, &v->fault, &v->result);
 	if (unlikely(verdict == VERDICT_MMIO))
 		return access_device(v, v->result.gpa);
+	if (unlikely(verdict == VERDICT_REFLECT))
+		return beyond_width(v);
 	if (verdict == VERDICT_RETRY || verdict == VERDICT_STOP)
 		count(counters_of(v), exits_nested);
 	return common_verdict(v, verdict, &v->result);

@@ -329,14 +329,11 @@ static void remove_slot(struct vm *vm, struct gmem_slot *s)
 /* KVM's rules for the arguments, Documentation/virt/kvm/api.rst 4.35, and our bounds. */
 static int check_region(struct vm *vm, const struct kvm_userspace_memory_region *r)
 {
-	u64 limit = BIT_ULL(vm->pg.cfg.maxphyaddr);
-
 	if (r->slot >= GMEM_SLOTS || r->flags)
 		return -EINVAL;
 	if ((r->guest_phys_addr | r->memory_size | r->userspace_addr) & ~PAGE_MASK)
 		return -EINVAL;
-	if (r->guest_phys_addr + r->memory_size < r->guest_phys_addr ||
-	    r->guest_phys_addr + r->memory_size > limit)
+	if (!paging_range_valid(&vm->pg.cfg, r->guest_phys_addr, r->memory_size))
 		return -EINVAL;
 	if (r->memory_size >> PAGE_SHIFT > GMEM_MAX_PAGES)
 		return -EINVAL;
@@ -464,7 +461,7 @@ static void drain_pool(struct vm *vm)
 
 static void configure(struct paging_config *cfg)
 {
-	cfg->maxphyaddr = cpu_caps.maxphyaddr;
+	cfg->maxphyaddr = paging_address_bits(cpu_caps.maxphyaddr);
 	cfg->ept_max_level = min_t(u8, param.ept_max_level, cpu_caps.nested_max_level);
 	cfg->guest_1g = cpu_caps.guest_1g;
 	cfg->shadow_max_level = cpu_caps.guest_1g ? 3 : 2;
@@ -472,7 +469,7 @@ static void configure(struct paging_config *cfg)
 	cfg->vpid = param.vpid && cpu_caps.tagged_tlb;
 	cfg->prefault = param.prefault;
 	cfg->mtf = param.mtf && cpu_caps.single_step;
-	cfg->direct_faults = param.direct_faults;
+	cfg->direct_faults = param.direct_faults && cpu_caps.trap_entries;
 	cfg->shadow_budget = param.shadow_budget;
 	cfg->hybrid_threshold = param.hybrid_threshold;
 	cfg->hybrid_quiet = param.hybrid_quiet;

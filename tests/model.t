@@ -29,6 +29,7 @@ shadow=2,big=1
 big=1,budget=200
 guest_1g=0,phys=36
 phys=46,audit=50
+phys=52
 switch=1
 share=1
 share=1,mtf=0,budget=200,host=0
@@ -44,6 +45,8 @@ big=1
 prefault=1
 prefault=1,big=1,ept_ad=0
 guest_1g=0,phys=36
+phys=52
+phys=52,prefault=1,switch=1
 device=1,calm=1
 device=1,prefault=1,ept_ad=0'
 

@@ -544,7 +544,7 @@ int gtt_init(struct gtt *g, struct paging *pg, gpa_t gpa, u64 bytes)
 	g->base = gpa >> 12;
 	g->entries = bytes / PAGE_SIZE;
 	g->portions = g->entries / GTT_PORTION;
-	if ((gpa + gtt_window(g) - 1) >> pg->cfg.maxphyaddr || gpa + gtt_window(g) < gpa)
+	if (!paging_range_valid(&pg->cfg, gpa, gtt_window(g)))
 		return -EINVAL;
 	err = alloc_parts(g);
 	if (!err)

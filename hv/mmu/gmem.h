@@ -58,7 +58,7 @@ struct gmem_ops {
 
 struct gmem {
 	const struct gmem_ops *ops;
-	unsigned int nr_slots; /* slots[0 .. nr_slots-1] are in use, in no order */
+	unsigned int nr_slots;			/* slots[0 .. nr_slots-1] are in use, in no order */
 	struct gmem_slot slots[GMEM_SLOTS + 1]; /* those after them are all zero, the last always */
 };
 

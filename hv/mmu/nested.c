@@ -313,6 +313,8 @@ static enum verdict nested_fault(struct paging_vcpu *pv, const struct paging_fau
 	v = gmem_host(pg->mem, gfn, &host, res);
 	if (v != VERDICT_RETRY) {
 		res->gpa = v == VERDICT_MMIO ? f->gpa : res->gpa;
+		if (v == VERDICT_MMIO && f->gpa >> pg->cfg.maxphyaddr && f->has_gva)
+			return VERDICT_REFLECT;
 		if (v == VERDICT_MMIO && f->in_walk) {
 			res->why = "a guest page table lies outside guest memory";
 			return VERDICT_STOP;

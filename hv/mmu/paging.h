@@ -117,19 +117,45 @@ static inline u64 *pool_get(struct table_pool *pool)
 
 /* What the CPU and the module parameters allow; fixed for a VM's life. */
 struct paging_config {
-	u8 maxphyaddr;	      /* bits of a physical address, of the guest's CPU too */
-	u8 ept_max_level;     /* 1: 4K pages only, 2: up to 2M, 3: up to 1G */
-	u8 shadow_max_level;  /* the same for shadow entries of large guest pages */
-	bool guest_1g;	      /* CPUID offers 1 GiB pages to the guest */
-	bool ept_ad;	      /* accessed and dirty flags in EPT entries */
-	bool vpid;	      /* TLB entries are tagged: flushes are explicit */
-	bool prefault;	      /* ept: map memory as soon as it is pinned */
-	bool mtf;	      /* the CPU has the monitor trap flag and may use it */
-	bool direct_faults;   /* paging_mode=shadow: true faults go to the guest without an exit */
-	u32 shadow_budget;    /* shadow pages one VM may have */
+	u8 maxphyaddr;	     /* bits of a guest's physical address: paging_address_bits() */
+	u8 ept_max_level;    /* 1: 4K pages only, 2: up to 2M, 3: up to 1G */
+	u8 shadow_max_level; /* the same for shadow entries of large guest pages */
+	bool guest_1g;	     /* CPUID offers 1 GiB pages to the guest */
+	bool ept_ad;	     /* accessed and dirty flags in EPT entries */
+	bool vpid;	     /* TLB entries are tagged: flushes are explicit */
+	bool prefault;	     /* ept: map memory as soon as it is pinned */
+	bool mtf;	     /* the CPU has the monitor trap flag and may use it */
+	bool direct_faults; /* paging_mode=shadow: true faults go to the guest without an exit; only
+			       * where bit 51 of an entry is reserved to the CPU */
+	u32 shadow_budget;  /* shadow pages one VM may have */
 	u32 hybrid_threshold; /* trapped stores between sync points that open a table; may change */
 	u32 hybrid_quiet;     /* quiet sync points that close it again; may change */
 };
+
+/* Four levels of second-level tables translate so many bits: Intel SDM vol. 3, 28.3.2. */
+#define PAGING_ADDRESS_BITS 48
+
+/**
+ * paging_address_bits() - the physical-address width of a guest's CPU, the same in every mode
+ * @host: that of the host's CPU, which can be larger
+ */
+static inline u8 paging_address_bits(u8 host)
+{
+	return min_t(u8, host, PAGING_ADDRESS_BITS);
+}
+
+/**
+ * paging_range_valid() - may guest memory be there?
+ * @cfg: the VM's
+ * @gpa: first byte
+ * @bytes: how many
+ */
+static inline bool paging_range_valid(const struct paging_config *cfg, gpa_t gpa, u64 bytes)
+{
+	u64 limit = BIT_ULL(cfg->maxphyaddr);
+
+	return gpa <= limit && bytes <= limit - gpa;
+}
 
 /*
  * SSP's base-address buffer: a page in the memory of a guest that opted in, where it finds, for
@@ -225,7 +251,9 @@ enum invpcid_type {
  * @vcpu_init: make a vCPU ready for this mode (paging_vcpu.pg is set); may sleep
  * @vcpu_free: the opposite
  * @prepare: make hw_cr3 / eptp for the vCPU's registers (called while unready)
- * @fault: a #PF (TRAP_PF) or a second-level violation (TRAP_NESTED)
+ * @fault: a #PF (TRAP_PF) or a second-level violation (TRAP_NESTED). VERDICT_REFLECT for the latter:
+ *	the guest's entries hold address bits that its CPU has not but the host's has; walk_guest()
+ *	tells the fault
  * @load_cr3: MOV to CR3 with @value (bit 63: keep this PCID's TLB entries). Only called with a
  *	value that the guest may load. VERDICT_RETRY: cr3 is loaded
  * @set_mode: cr0, cr4 or efer have a new value; everything cached is flushed

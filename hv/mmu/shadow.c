@@ -2233,7 +2233,7 @@ int shadow_vm_init(struct paging *pg, const struct shadow_policy *policy)
 	sh->hash = (u32 *)&sh->chunk[shadow_chunks(budget)];
 	sh->pg = pg;
 	sh->policy = policy;
-	if (policy->strict && pg->cfg.direct_faults && pg->cfg.maxphyaddr < 52)
+	if (policy->strict && pg->cfg.direct_faults)
 		sh->blank = SPTE_TRAP | PTE_P;
 	sh->budget = budget;
 	pg->state = sh;

@@ -75,6 +75,31 @@ static void test_regions(int vm)
 	refused("region, no arguments", EFAULT, ioctl(vm, KVM_SET_USER_MEMORY_REGION, NULL));
 }
 
+/* Addresses end where the guest's CPUID says, and never beyond what four levels of tables translate. */
+static void test_address_width(int vm)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entry[100];
+	} id = { .head = { .nent = 100 } };
+	uint64_t hva = (uint64_t)(uintptr_t)ram, top;
+	unsigned int i, width = 0;
+
+	ioctl(dev, KVM_GET_SUPPORTED_CPUID, &id);
+	for (i = 0; i < id.head.nent; i++)
+		if (id.entry[i].function == 0x80000008)
+			width = id.entry[i].eax & 0xff;
+	result(width >= 36 && width <= 48, "CPUID: a width of addresses that tables translate",
+	       width);
+	top = 1ull << width;
+	works("region, the last one that the CPU has", set_region(vm, 2, top - RAM, RAM, hva));
+	works("region, the same taken away", set_region(vm, 2, 0, 0, 0));
+	refused("region, a page beyond", EINVAL, set_region(vm, 2, top - RAM + 4096, RAM, hva));
+	refused("region, as a whole beyond", EINVAL, set_region(vm, 2, top, RAM, hva));
+	refused("region, at 2^48", EINVAL, set_region(vm, 2, 1ull << 48, RAM, hva));
+	refused("region, at 2^51", EINVAL, set_region(vm, 2, 1ull << 51, RAM, hva));
+}
+
 /* 64-bit mode with an identity map: PML4 at 0x1000, 1 GiB page; code at 0x8000 loops for ever. */
 static void long_mode(struct kvm_sregs *s)
 {
@@ -161,6 +186,7 @@ static void test_order(void)
 	refused("unknown ioctl on a VM", ENOTTY, ioctl(vm, 0x1234abcd, 0));
 	refused("vCPU 7", EINVAL, ioctl(vm, KVM_CREATE_VCPU, 7));
 	test_regions(vm);
+	test_address_width(vm);
 	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
 	works("create vCPU", vcpu);
 	result(ioctl(vm, KVM_CREATE_VCPU, 0) < 0, "a second vCPU 0", 0);

@@ -94,6 +94,12 @@ static char route[160]; /* how the last access found its way */
 		}                                                       \
 	} while (0)
 
+/* Address bits that this CPU does not have. */
+static u64 no_address(void)
+{
+	return set.phys < 52 ? BITS(51, set.phys) : 0;
+}
+
 static bool nested(void)
 {
 	return set.ops->traps & TRAP_NESTED;
@@ -275,9 +281,12 @@ static bool ept_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa, u8
 	u64 *at, e;
 	bool ad = pv.eptp & BIT_ULL(6);
 
-	if ((pv.eptp & 0x3f) != (6 | 3 << 3) || (pv.eptp & 0xf80) ||
-	    (pv.eptp >> set.cfg.maxphyaddr) || ad != set.cfg.ept_ad)
+	if ((pv.eptp & 0x3f) != (6 | 3 << 3) || (pv.eptp & 0xf80) || (pv.eptp >> set.phys) ||
+	    ad != set.cfg.ept_ad)
 		fail("EPTP %llx is not write-back, 4 levels", (unsigned long long)pv.eptp);
+	/* 28.3.2: what four levels do not translate is a violation. */
+	if (gpa >> 48)
+		return false;
 	for (i = 0; i < nr_gp && n < 8; i++)
 		if (covers(gp[i].gpa, gpa, gp[i].shift))
 			pick[n++] = i;
@@ -312,7 +321,7 @@ static bool ept_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa, u8
 		e = *at;
 		if (!(e & 7))
 			return false;
-		if ((e & 3) == 2 || (e >> set.cfg.maxphyaddr & BITS(51 - set.cfg.maxphyaddr, 0)))
+		if ((e & 3) == 2 || (e & no_address()))
 			fail("EPT misconfiguration: level %d entry %llx for gpa %llx", level,
 			     (unsigned long long)e, (unsigned long long)gpa);
 		got &= e & 7;
@@ -394,7 +403,7 @@ static u32 hw_code(unsigned int access)
 
 static bool hw_reserved(u64 e, int level)
 {
-	if (set.cfg.maxphyaddr < 52 && (e & BITS(51, set.cfg.maxphyaddr)))
+	if (e & no_address())
 		return true;
 	if ((e & E_XD) && !hw_nxe())
 		return true;

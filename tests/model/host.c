@@ -31,8 +31,8 @@ struct backing {
 	bool giant;
 };
 
-static u8 touched[RAM_TOP];	  /* frames ever written */
-static bool written[RAM_D_PAGES]; /* by the guest, since host_take_dirty() */
+static u8 touched[RAM_TOP + RAM_FAR_PAGES]; /* frames ever written */
+static bool written[RAM_D_PAGES];	    /* by the guest, since host_take_dirty() */
 static gfn_t touched_list[1 << 16];
 static unsigned int nr_touched;
 
@@ -49,11 +49,17 @@ void host_init(void)
 
 	/* Aligned to 1 GiB so that a host block of that size is one in the arena too. */
 	shim_arena = mmap(NULL, ARENA_BYTES, prot, flags, -1, 0);
-	copy = mmap(NULL, RAM_TOP << 12, prot, flags, -1, 0);
+	copy = mmap(NULL, (RAM_TOP + RAM_FAR_PAGES) << 12, prot, flags, -1, 0);
 	if (shim_arena == MAP_FAILED || copy == MAP_FAILED) {
 		perror("mmap");
 		exit(2);
 	}
+}
+
+/* Where copy and touched[] have a frame. */
+static u64 flat(gfn_t gfn)
+{
+	return gfn < RAM_FAR_BASE ? gfn : RAM_TOP + (gfn - RAM_FAR_BASE);
 }
 
 static u32 page_alloc(enum page_use use)
@@ -69,7 +75,7 @@ static u32 page_alloc(enum page_use use)
 
 static void page_free(u32 n)
 {
-	bool clean = pages[n].use == PAGE_GUEST && !touched[pages[n].gfn];
+	bool clean = pages[n].use == PAGE_GUEST && !touched[flat(pages[n].gfn)];
 
 	pages[n].use = PAGE_FREE;
 	pages[n].gen++;
@@ -133,7 +139,7 @@ u8 *ram(gpa_t gpa)
 
 u8 *ram_copy(gpa_t gpa)
 {
-	return copy + gpa;
+	return copy + (flat(gpa >> 12) << 12 | (gpa & 0xfff));
 }
 
 static u64 block_index(struct gmem_slot *slot, gfn_t gfn)
@@ -216,6 +222,7 @@ void host_start(void)
 		set_frame(slot, RAM_B_BASE + i, page_alloc(PAGE_GUEST));
 	set_block(slot, RAM_B_BASE + 1024);
 	host_add_slot();
+	host_add_far_slot();
 	if (set.big) {
 		struct backing *b;
 
@@ -240,8 +247,8 @@ void host_stop(void)
 
 		if (p)
 			memset(p, 0, PAGE_SIZE);
-		memset(copy + (gfn << 12), 0, PAGE_SIZE);
-		touched[gfn] = 0;
+		memset(ram_copy(gfn << 12), 0, PAGE_SIZE);
+		touched[flat(gfn)] = 0;
 	}
 	nr_touched = 0;
 	while (mem.nr_slots)
@@ -422,7 +429,7 @@ void host_move(gfn_t gfn, u64 n)
 			i++;
 		}
 		for (i = 0; i < n; i++) {
-			if (touched[gfn + i])
+			if (touched[flat(gfn + i)])
 				memcpy(shim_arena + ((u64)fresh[i] << 12),
 				       shim_arena + ((u64)old[i] << 12), PAGE_SIZE);
 			page_free(old[i]);
@@ -432,6 +439,29 @@ void host_move(gfn_t gfn, u64 n)
 		slot->host[gfn + i - slot->base] = 0;
 	for (i = 0; slot->device && i < n; i++)
 		give(slot, gfn + i);
+}
+
+/* User space asks for memory as far up as the CPU has addresses. What says no in hv/vm.c does here. */
+void host_add_far_slot(void)
+{
+	struct gmem_slot *slot;
+	u64 i;
+
+	if (set.phys <= 48 || gmem_slot(&mem, RAM_FAR_BASE) ||
+	    !paging_range_valid(&set.cfg, RAM_FAR_BASE << 12, RAM_FAR_PAGES << 12))
+		return;
+	slot = slot_add(RAM_FAR_BASE, RAM_FAR_PAGES);
+	for (i = 0; i < RAM_FAR_PAGES; i++)
+		set_frame(slot, RAM_FAR_BASE + i, page_alloc(PAGE_GUEST));
+}
+
+void host_drop_far_slot(void)
+{
+	if (!gmem_slot(&mem, RAM_FAR_BASE))
+		return;
+	pg.ops->unmap(&pg, RAM_FAR_BASE, RAM_FAR_PAGES);
+	pool_sync();
+	slot_remove(gmem_slot(&mem, RAM_FAR_BASE));
 }
 
 bool host_slot_there(void)
@@ -461,10 +491,10 @@ void host_add_slot(void)
 		set_frame(slot, RAM_D_BASE + i, page_alloc(PAGE_GUEST));
 		if (set.device)
 			give(slot, RAM_D_BASE + i);
-		if (!touched[gpa >> 12])
+		if (!touched[flat(gpa >> 12)])
 			continue;
 		for (j = 0; j < 512; j++) {
-			u64 *was = (u64 *)(copy + gpa) + j;
+			u64 *was = (u64 *)ram_copy(gpa) + j;
 
 			if (*was)
 				hist_word(gpa + 8 * j, *was, 0);
@@ -574,9 +604,9 @@ void host_take_pool(void)
 
 static void touch(gfn_t gfn)
 {
-	if (touched[gfn])
+	if (touched[flat(gfn)])
 		return;
-	touched[gfn] = 1;
+	touched[flat(gfn)] = 1;
 	if (nr_touched == ARRAY_SIZE(touched_list))
 		fail("the test writes too many frames");
 	touched_list[nr_touched++] = gfn;
@@ -605,9 +635,9 @@ void ram_write(gpa_t gpa, const void *buf, unsigned int len)
 		gpa_t from = word < gpa ? gpa : word, to = word + 8 < end ? word + 8 : end;
 		u64 old, new;
 
-		memcpy(&old, copy + word, 8);
-		memcpy(copy + from, (const u8 *)buf + (from - gpa), to - from);
-		memcpy(&new, copy + word, 8);
+		memcpy(&old, ram_copy(word), 8);
+		memcpy(ram_copy(from), (const u8 *)buf + (from - gpa), to - from);
+		memcpy(&new, ram_copy(word), 8);
 		if (old != new)
 			hist_word(word, old, new);
 	}
@@ -624,7 +654,7 @@ void ram_absorb(gpa_t gpa, u64 allowed, const char *who)
 {
 	u64 now = ram_read64(gpa), was;
 
-	memcpy(&was, copy + gpa, 8);
+	memcpy(&was, ram_copy(gpa), 8);
 	if (now == was)
 		return;
 	if ((now & was) != was || ((now ^ was) & ~allowed))
@@ -632,7 +662,7 @@ void ram_absorb(gpa_t gpa, u64 allowed, const char *who)
 		     who, (unsigned long long)gpa, (unsigned long long)was, (unsigned long long)now,
 		     (unsigned long long)allowed);
 	touch(gpa >> 12);
-	memcpy(copy + gpa, &now, 8);
+	memcpy(ram_copy(gpa), &now, 8);
 	hist_amend(gpa, now);
 }
 
@@ -645,7 +675,7 @@ void ram_check_all(void)
 
 	for (i = 0; i < nr_touched; i++) {
 		gpa_t gpa = touched_list[i] << 12;
-		u64 *now = (u64 *)ram(gpa), *want = (u64 *)(copy + gpa);
+		u64 *now = (u64 *)ram(gpa), *want = (u64 *)ram_copy(gpa);
 
 		if (!now || !memcmp(now, want, PAGE_SIZE))
 			continue;

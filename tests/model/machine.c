@@ -259,6 +259,25 @@ static void emulated_store(const struct piece *p, gpa_t gpa)
 	pool_sync();
 }
 
+/*
+ * A second-level violation that the guest's own tables call for: what hv/exit.c does. Of a violation
+ * in the midst of a walk hardware does not say which access it was for, so that is the model's part.
+ */
+static enum verdict beyond_width(const struct piece *p, const struct hw_result *hw,
+				 const struct paging_fault *f, struct paging_result *res)
+{
+	struct walk_for want = { .gva = f->gva, .cpl = f->cpl, .ac = f->ac };
+	enum verdict v;
+	struct walk w;
+
+	if (!(hw->gpa >> set.cfg.maxphyaddr))
+		fail("VERDICT_REFLECT from a mode that does not see #PF");
+	want.code = ref_code(p->access) | (p->access & AC_X ? PF_I : 0);
+	v = walk_guest(&pv, &want, &w, res);
+	tally.beyond++;
+	return v;
+}
+
 static enum next handle_fault(const struct piece *p, int n, const struct hw_result *hw, u64 rip)
 {
 	struct paging_fault f = {
@@ -303,8 +322,20 @@ again:
 			return NEXT_RETRY;
 		goto again;
 	case VERDICT_REFLECT:
-		if (nested())
-			fail("VERDICT_REFLECT from a mode that does not see #PF");
+		if (nested()) {
+			v = beyond_width(p, hw, &f, &res);
+			if (v == VERDICT_RETRY)
+				return NEXT_RETRY;
+			if (v == VERDICT_PIN) {
+				carry_on(v, &res);
+				return NEXT_RETRY;
+			}
+			if (v == VERDICT_STOP) {
+				stopped = true;
+				oracle_stop(res.why, p->gva, false);
+				return NEXT_FAULT;
+			}
+		}
 		oracle_fault(p->gva, p->access, res.code);
 		tally.faults++;
 		return NEXT_FAULT;
@@ -414,6 +445,20 @@ static void commit(struct piece *p, int n)
 		}
 }
 
+/*
+ * A CPU with more address bits than the guest was told of looks at an entry's rights where the other
+ * would say that a bit is reserved. The guest sees that if it tries; KVM's guests do, too.
+ */
+static bool wider_fault(const struct piece *p, u32 code)
+{
+	struct ref r;
+
+	if (!nested() || set.phys == set.cfg.maxphyaddr)
+		return false;
+	ref_walk(p->gva, p->access, &r);
+	return !r.outside && r.code == (code | PF_RSVD);
+}
+
 /**
  * insn() - the guest executes one instruction
  * @part: its accesses to memory, in order; all get through or none takes effect
@@ -452,7 +497,8 @@ bool insn(const struct part *part, int n)
 				continue;
 			}
 			if (hw.kind == HW_PF && (nested() || (pv.direct && !(hw.code & PF_P)))) {
-				oracle_fault(p[i].gva, p[i].access, hw.code);
+				if (!wider_fault(&p[i], hw.code))
+					oracle_fault(p[i].gva, p[i].access, hw.code);
 				tally.faults++;
 				cpu_flush_addr_pcid(p[i].gva, cur_pcid());
 				cpu_invlpg(p[i].gva);

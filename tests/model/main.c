@@ -19,7 +19,7 @@ static void usage(FILE *to)
 		"  --seed N        start of the random numbers (default 1)\n"
 		"  --cfg A,B=C,..  vpid=0|1 mtf=0|1 budget=16..4096 shadow=1..3 ept=1..3 "
 		"ept_ad=0|1\n"
-		"                  prefault=0|1 guest_1g=0|1 phys=36..46 big=0|1 (1 GiB slot)\n"
+		"                  prefault=0|1 guest_1g=0|1 phys=36..52 big=0|1 (1 GiB slot)\n"
 		"                  threshold=N quiet=N (hybrid) switch=0|1 (to other modes and "
 		"back)\n"
 		"                  share=0|1 (base-address buffer) calm=0|1 (few upheavals)\n"

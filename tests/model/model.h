@@ -46,6 +46,7 @@ void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 	T(codes)         \
 	T(windows)       \
 	T(outside)       \
+	T(beyond)        \
 	T(restarts)      \
 	T(pins)          \
 	T(refills)       \
@@ -70,6 +71,7 @@ extern struct tally tally;
 struct settings {
 	const struct paging_ops *ops;
 	struct paging_config cfg;
+	u8 phys;  /* address bits of the CPU that the model is; cfg.maxphyaddr: of the guest's */
 	bool big; /* a slot of 1 GiB, on one host block */
 	bool verbose;
 	bool host_events; /* unmap, slots that come and go, reclaim */
@@ -106,6 +108,9 @@ extern u64 hw_cr3;   /* what the CPU walks from, where the guest's tables are sh
 #define RAM_C_BASE  0x40000ULL
 #define RAM_C_PAGES (1ULL << 18)
 #define RAM_TOP	    0x80000ULL
+/* Where a CPU of more than 48 address bits could have memory, and four levels of tables cannot. */
+#define RAM_FAR_BASE  ((1ULL << 36) + 0x1005)
+#define RAM_FAR_PAGES 16
 
 enum page_use { PAGE_FREE, PAGE_GUEST, PAGE_POOL, PAGE_TABLE };
 
@@ -132,6 +137,8 @@ void host_move(gfn_t gfn, u64 n);
 void host_drop_slot(void);
 void host_add_slot(void);
 bool host_slot_there(void);
+void host_add_far_slot(void);
+void host_drop_far_slot(void);
 void host_written(gpa_t gpa);
 void host_take_dirty(gfn_t gfn);
 void host_check_info_empty(gfn_t base, u64 n);

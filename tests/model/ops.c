@@ -226,6 +226,8 @@ static gfn_t any_frame(void)
 	case 1:
 		return any_table()->gfn;
 	case 2:
+		if (set.phys > 48 && choose(2))
+			return RAM_FAR_BASE + choose(RAM_FAR_PAGES);
 		switch (choose(8)) {
 		case 0:
 			return 0x150; /* a hole */
@@ -863,6 +865,11 @@ static void op_host(void)
 	case 1:
 		if (!set.host_events || choose(4))
 			return;
+		if (choose(2)) {
+			host_drop_far_slot();
+			return;
+		}
+		host_add_far_slot();
 		trace("host %s slot D", host_slot_there() ? "drops" : "adds");
 		if (host_slot_there())
 			host_drop_slot();

@@ -123,7 +123,7 @@ void run_defaults(void)
 {
 	set = (struct settings){
 		.cfg = {
-			.maxphyaddr = 40,
+			.maxphyaddr = 40, /* as set.phys */
 			.ept_max_level = 3,
 			.shadow_max_level = 3,
 			.guest_1g = true,
@@ -134,6 +134,7 @@ void run_defaults(void)
 			.hybrid_threshold = 3,
 			.hybrid_quiet = 2,
 		},
+		.phys = 40,
 		.host_events = true,
 		.audit_every = 500,
 		.seed = 1,
@@ -169,9 +170,10 @@ bool run_config(const char *text)
 			set.cfg.prefault = n;
 		else if (!strcmp(word, "guest_1g"))
 			set.cfg.guest_1g = n;
-		else if (!strcmp(word, "phys") && n >= 36 && n <= 46)
-			set.cfg.maxphyaddr = n;
-		else if (!strcmp(word, "threshold"))
+		else if (!strcmp(word, "phys") && n >= 36 && n <= 52) {
+			set.phys = n;
+			set.cfg.maxphyaddr = paging_address_bits(n);
+		} else if (!strcmp(word, "threshold"))
 			set.cfg.hybrid_threshold = n;
 		else if (!strcmp(word, "quiet"))
 			set.cfg.hybrid_quiet = n;
