@@ -15,7 +15,7 @@ TEST_JOBS ?= 2
 .PHONY: all help setup bench test check plots report load unload clean
 .DEFAULT_GOAL := help
 
-include scripts/build.mk workloads/build.mk bench/build.mk hv/build.mk tests/build.mk
+include scripts/build.mk workloads/build.mk bench/build.mk hv/build.mk tests/build.mk scripts/packaging/build.mk
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -47,6 +47,7 @@ help:
 #:   make check     style and static checks: W=1, sparse, kernel-doc, shellcheck, sanitizers
 #:   make load      load the module on this machine (root; VT-x)
 #:   make unload    the opposite
+#:   make deb       Debian packages, build/deb: penumbra-dkms and penumbra
 #:   make setup     only install what is missing
 #:   make all       only build
 #:   make clean     remove build products (results stay)
@@ -73,7 +74,7 @@ report:
 	@bench/report $(RESULTS)
 
 test:
-	@scripts/setup build emulated check
+	@scripts/setup build emulated check packages
 	@$(MAKE) --no-print-directory all
 	@prove --timer -j $(TEST_JOBS) $(TESTS)
 

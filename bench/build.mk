@@ -2,7 +2,8 @@
 # Rules of the runner (a static binary: it also runs on the emulated host, which has no C library)
 # and of the summary tool. Included by the top Makefile; B is the build folder.
 
-BENCH_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes
+BENCH_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes \
+	$(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
 RUNNER_SRC   := $(wildcard bench/runner*.c) bench/walk/pmu.c
 
 $(B)/runner: $(RUNNER_SRC) bench/runner.h bench/columns.h bench/walk/pmu.h workloads/guest_abi.h hv/gtt_ioctl.h | $(B)

@@ -483,7 +483,7 @@ static void open_device(struct machine *m, const char *device)
 	m->kvm_fd = open(device, O_RDWR | O_CLOEXEC);
 	if (m->kvm_fd < 0 && (errno == ENOENT || errno == ENXIO || errno == ENODEV))
 		die("%s is not there: load the module first (%s)", device,
-		    strstr(device, "kvm") ? "modprobe kvm_intel" : "make load");
+		    strstr(device, "kvm") ? "modprobe kvm_intel" : "modprobe penumbra, make load");
 	if (m->kvm_fd < 0 && (errno == EACCES || errno == EPERM))
 		die("cannot open %s: %s; run this as its owner, root (`ls -l %s` says who else "
 		    "may)",

@@ -9,7 +9,8 @@ LD ?= ld
 
 EMULATED        := $(B)/emulated
 EMULATED_SRC    := scripts/emulated
-EMULATED_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -D_GNU_SOURCE
+EMULATED_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -D_GNU_SOURCE \
+	$(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
 EMULATED_TOOLS  := $(EMULATED)/mkimage $(EMULATED)/monitor $(EMULATED)/agent
 
 .PHONY: emulated-tools emulated-host
@@ -40,6 +41,9 @@ $(EMULATED)/monitor: $(EMULATED_SRC)/monitor.c $(EMULATED_SRC)/reports.c $(EMULA
 $(B)/tests/reports: $(EMULATED_SRC)/reports_unit.c $(EMULATED_SRC)/reports.c $(EMULATED_SRC)/reports.h
 	@mkdir -p $(@D)
 	$(CC) $(EMULATED_CFLAGS) -fsanitize=address,undefined -o $@ $(filter %.c,$^)
+
+# Programs without them, as a package has them, are up to date.
+.SECONDARY: $(patsubst %,$(EMULATED)/%,option_rom.o option_rom.bin loader.o loader.bin)
 
 # Static: it is /init, where there are no libraries.
 $(EMULATED)/agent: $(EMULATED_SRC)/agent.c $(EMULATED_SRC)/wire.h

@@ -267,19 +267,19 @@ refused "the module's own refusal" "paging_mode=x refused" "the lines above say 
 
 # From a package: DKMS's.
 machine
-: >"$tmp/tree/.packaged"
+: >"$tmp/tree/revision"
 load ept_ad=0
 [ "$status" = 0 ] && [ "$(cat "$tmp/loaded")" = "modprobe penumbra ept_ad=0" ]
 result $? "from a package: DKMS's module"
 machine
-: >"$tmp/tree/.packaged"
+: >"$tmp/tree/revision"
 stub modinfo <<-'END'
 exit 1
 END
 load
 refused "from a package: no module for this kernel" "linux-headers-6.12.1-amd64" "dkms autoinstall"
 machine
-: >"$tmp/tree/.packaged"
+: >"$tmp/tree/revision"
 fails_with "Key was rejected by service"
 load
 refused "from a package: the key is not enrolled" "key that DKMS signs with" "mokutil --import"

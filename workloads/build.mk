@@ -29,10 +29,11 @@ guest_objects = $(addprefix $(B)/guest/,$(addsuffix .o,$(1)))
 
 GUEST_KERNEL_OBJ := $(call guest_objects,$(GUEST_KERNEL_SRC))
 
-# guest_image,name,sources
+# guest_image,name,sources. An image without its objects, as a package has it, is up to date.
 define guest_image
 $(B)/$(1): $(GUEST_KERNEL_OBJ) $(call guest_objects,$(2)) workloads/link.ld
 	$$(CC) $$(GUEST_LDFLAGS) -o $$@ $$(filter %.o,$$^)
+.SECONDARY: $(GUEST_KERNEL_OBJ) $(call guest_objects,$(2))
 -include $(patsubst %.o,%.d,$(GUEST_KERNEL_OBJ) $(call guest_objects,$(2)))
 endef
 
