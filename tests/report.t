@@ -223,6 +223,10 @@ def fixtures(root):
         ("native", "native", 5),
     ):
         lines.append(row(engine, mode, "cost", "kind:invlpg", cost_median=cost, exits_per_op=1))
+    noted = "kind:pf;direct_faults:1"
+    lines.append(row("penumbra", "shadow", "cost", noted, cost_median=6.5, exits_per_op=0))
+    # Memory of another size than the others'.
+    lines.append(row("kvm", "shadow", "cost", "kind:ept_violation", cost_median=8, guest_mib=64))
     write(f"{root}/beside/cost/latest/summary.csv", "\n".join(lines) + "\n")
     keys = "engine,mode,workload,params,rep,host"
     write(
@@ -357,6 +361,8 @@ def test_figures(root, text):
         "single operations, with KVM over shadow",
         line,
     )
+    line = cells(document, "Single operations", "#PF that goes past the hypervisor")
+    check(line and line[1][1] == ["6.5"], "what the matrix did to the module tells rows apart", line)
     line = cells(document, "Page walks: references of one walk", "chase")
     check([v for _, v in line[1:]] == [["4.25"], ["21.25"]], "references of a walk", line)
     line = cells(document, "Models of named CPUs: what translation", "chase size=64K, cpu Model-B")

@@ -156,7 +156,8 @@ class Results:
         """A workload with the parameters that tell it from its other rows."""
         params = parse_params(work[1])
         if work[0] == "cost" and "kind" in params:
-            return params["kind"] + (", populated" if "populate" in params else "")
+            more = [f", {name}={params[name]}" for name in ("direct_faults",) if name in params]
+            return params["kind"] + (", populated" if "populate" in params else "") + "".join(more)
         names = [name for name in self.varying(work[0]) if name in params]
         shown = [name for name in names if not self.usual(work[0], name, params[name])]
         return " ".join([work[0]] + [f"{name}={param_text(name, params[name])}" for name in shown])
