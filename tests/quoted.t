@@ -73,6 +73,8 @@ says "--write puts it right, and says what it did" 1 "1 written" --write
 says "so that it is" 0 "0 problems"
 text "$good" "with 4 jobs" "and 17% more"
 says "a number that nothing stands behind" 1 "README.md:3: 17% is in no piece"
+text "$good" "with 4 jobs" "| gups | 1011 |"
+says "a row of a table that nothing stands behind" 1 "README.md:3: 1011 is in no piece"
 text "$good"
 says "a piece that the text does not have" 1 "in README.md 0 times"
 text "$good" "with 4 jobs" "with 4 jobs"
