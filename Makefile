@@ -39,7 +39,8 @@ help:
 #:   make growth    the same as processes, table pages and guest memory grow
 #:   make phase     who costs least where: working set against table updates, and the crossover
 #:   bench/profile  which functions the instructions of a workload are in (--help)
-#:   make plots     draw again from CSV (RESULTS=results/DIR, default results/latest)
+#:   make plots     draw again from CSV, as SVG, PDF and PNG (RESULTS=results/DIR, default
+#:                  results/latest; RESULTS=results/reference draws all of its parts)
 #:   make report    one page of it all, results/latest/report.html (or of RESULTS=results/DIR)
 #:   make reference take the figures that the docs quote anew (results/reference)
 #:   make debug-kernel  build a kernel that looks for mistakes (KASAN, lockdep, kmemleak) for
@@ -66,7 +67,7 @@ bench:
 
 plots:
 	@scripts/setup plots
-	@$(MAKE) --no-print-directory $(B)/summarize
+	@$(MAKE) --no-print-directory -s $(B)/summarize $(B)/breakdown $(B)/walkmodel $(B)/phase
 	@bench/plot $(or $(RESULTS),results/latest)
 
 report:

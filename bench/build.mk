@@ -18,6 +18,9 @@ $(B)/profile: bench/profile.c | $(B)
 $(B)/growth: bench/growth.c | $(B)
 	$(CC) $(BENCH_CFLAGS) -o $@ $< -lm
 
+$(B)/breakdown: bench/breakdown.c bench/csv.c bench/walk/cpu.c bench/csv.h bench/walk/cpu.h | $(B)
+	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^) -lm
+
 # Ticks or cycles of one operation at a time, all engines and modes side by side.
 .PHONY: cost
 cost:
@@ -35,7 +38,8 @@ growth:
 
 # The plane of working set and table updates: who costs least, measured and on named CPUs.
 # RESULTS=DIR draws again from the files there.
-$(B)/phase: bench/phase.c bench/phase_cell.c bench/walk/cpu.c bench/phase_cell.h bench/walk/cpu.h | $(B)
+$(B)/phase: bench/phase.c bench/phase_cell.c bench/csv.c bench/walk/cpu.c bench/phase_cell.h bench/csv.h \
+	bench/walk/cpu.h | $(B)
 	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^) -lm
 
 $(B)/tests/phase: bench/phase_unit.c bench/phase_cell.c bench/phase_cell.h

@@ -18,6 +18,7 @@
  * None of these prices is known to the digit: each is a band (walk/cpu.h), and a modelled cell is
  * undecided if one family wins with some prices at the ends of theirs, and the other with others.
  */
+#include "csv.h"
 #include "phase_cell.h"
 #include "walk/cpu.h"
 
@@ -28,104 +29,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_COLUMNS 128
-#define MAX_AXIS    16
-#define MAX_CPUS    8
-#define MAX_VIEWS   (2 + 2 * MAX_CPUS)
-#define THOUSAND    1000
+#define MAX_AXIS  16
+#define MAX_CPUS  8
+#define MAX_VIEWS (2 + 2 * MAX_CPUS)
+#define THOUSAND  1000
 
 static void __attribute__((noreturn)) fail(const char *what, const char *why)
 {
 	fprintf(stderr, "phase: %s: %s\n", what, why);
 	exit(2);
-}
-
-/* ---- tables by column name ---- */
-
-struct table {
-	char *name[MAX_COLUMNS];
-	size_t columns;
-	char *(*row)[MAX_COLUMNS];
-	size_t rows;
-};
-
-static size_t split(char *line, char **field)
-{
-	size_t n = 0;
-
-	line[strcspn(line, "\r\n")] = '\0';
-	while (n < MAX_COLUMNS) {
-		field[n++] = line;
-		line = strchr(line, ',');
-		if (!line)
-			return n;
-		*line++ = '\0';
-	}
-	return MAX_COLUMNS + 1;
-}
-
-static void read_table(const char *path, struct table *table)
-{
-	FILE *file = fopen(path, "re");
-	char *line = NULL;
-	size_t room = 0;
-
-	if (!file)
-		fail(path, strerror(errno));
-	while (getline(&line, &room, file) >= 0) {
-		char *copy = strdup(line);
-
-		if (!table->columns) {
-			table->columns = copy ? split(copy, table->name) : MAX_COLUMNS + 1;
-			if (table->columns > MAX_COLUMNS)
-				fail(path, "its header has too many columns");
-			continue;
-		}
-		table->row = reallocarray(table->row, table->rows + 1, sizeof(*table->row));
-		if (!table->row || !copy || split(copy, table->row[table->rows]) != table->columns)
-			fail(path, "wrong number of fields");
-		table->rows++;
-	}
-	free(line);
-	fclose(file);
-}
-
-/* NULL where there is no such column: it was not taken. */
-static const char *text_of(const struct table *table, size_t row, const char *column)
-{
-	for (size_t i = 0; i < table->columns; i++)
-		if (!strcmp(table->name[i], column))
-			return table->row[row][i];
-	return NULL;
-}
-
-/* NAN for a figure that was not taken. */
-static double number_of(const struct table *table, size_t row, const char *column)
-{
-	const char *text = text_of(table, row, column);
-	char *end;
-	double value = text ? strtod(text, &end) : NAN;
-
-	return text && *text && !*end ? value : NAN;
-}
-
-static bool is(const struct table *table, size_t row, const char *column, const char *value)
-{
-	const char *text = text_of(table, row, column);
-
-	return text && !strcmp(text, value);
-}
-
-/* A value among "key:value;key:value"; NAN where it has none. */
-static double param_of(const struct table *table, size_t row, const char *key)
-{
-	const char *at = text_of(table, row, "params");
-	size_t size = strlen(key);
-
-	for (; at && *at; at += strcspn(at, ";"), at += *at == ';')
-		if (!strncmp(at, key, size) && at[size] == ':')
-			return strtod(at + size + 1, NULL);
-	return NAN;
 }
 
 /* ---- the plane ---- */
@@ -198,11 +110,11 @@ static struct cell *find_cell(double size, double rate)
 }
 
 /* -1: not a row of ours */
-static int mode_of(const struct table *table, size_t row)
+static int mode_of(const struct csv *table, size_t row)
 {
-	if (is(table, row, "workload", "phase") && is(table, row, "engine", "penumbra"))
+	if (csv_is(table, row, "workload", "phase") && csv_is(table, row, "engine", "penumbra"))
 		for (int mode = 0; mode < PHASE_MODES; mode++)
-			if (is(table, row, "mode", phase_mode_names[mode]))
+			if (csv_is(table, row, "mode", phase_mode_names[mode]))
 				return mode;
 	return -1;
 }
@@ -219,80 +131,80 @@ static void empty_cells(void)
  * Exits that the guest caused. A file without a column of the host's own has those, slices of guest
  * time, among exits_other; this workload makes none of the kind itself.
  */
-static double guest_exits(const struct table *table, size_t row)
+static double guest_exits(const struct csv *table, size_t row)
 {
-	double exits = number_of(table, row, "exits_per_op");
+	double exits = csv_number(table, row, "exits_per_op");
 
-	if (text_of(table, row, "exits_host_per_op"))
+	if (csv_text(table, row, "exits_host_per_op"))
 		return exits;
-	return exits - number_of(table, row, "exits_other_per_op");
+	return exits - csv_number(table, row, "exits_other_per_op");
 }
 
 /* Flushes by the guest that no exit is counted for. */
-static double without_exit(const struct table *table, size_t row, const char *flushes,
+static double without_exit(const struct csv *table, size_t row, const char *flushes,
 			   const char *exits)
 {
-	double left = number_of(table, row, flushes) - number_of(table, row, exits);
+	double left = csv_number(table, row, flushes) - csv_number(table, row, exits);
 
 	return left < 0 ? 0 : left;
 }
 
 /* The axes are what was run. */
-static void take_summary(const struct table *table)
+static void take_summary(const struct csv *table)
 {
 	for (size_t i = 0; i < table->rows; i++) {
 		if (mode_of(table, i) < 0)
 			continue;
-		add_value(&sizes, param_of(table, i, "size"));
-		add_value(&rates, param_of(table, i, "updates"));
+		add_value(&sizes, csv_param(table, i, "size"));
+		add_value(&rates, csv_param(table, i, "updates"));
 	}
 	for (size_t i = 0; i < table->rows; i++) {
 		int mode = mode_of(table, i);
 		struct cell *cell;
 
-		if (mode < 0 || is(table, i, "checksum_agrees", "no"))
+		if (mode < 0 || csv_is(table, i, "checksum_agrees", "no"))
 			continue;
-		cell = find_cell(param_of(table, i, "size"), param_of(table, i, "updates"));
-		cell->elapsed[mode] = number_of(table, i, "elapsed_per_op");
+		cell = find_cell(csv_param(table, i, "size"), csv_param(table, i, "updates"));
+		cell->elapsed[mode] = csv_number(table, i, "elapsed_per_op");
 		cell->exits[mode] = guest_exits(table, i);
-		cell->flush_host[mode] = number_of(table, i, "flush_host_per_op");
+		cell->flush_host[mode] = csv_number(table, i, "flush_host_per_op");
 		cell->invlpg[mode] =
 			without_exit(table, i, "flush_guest_invlpg_per_op", "exits_invlpg_per_op");
 		cell->cr3[mode] =
 			without_exit(table, i, "flush_guest_cr3_per_op", "exits_cr3_per_op");
-		host = text_of(table, i, "host");
-		clock_unit = text_of(table, i, "clock");
+		host = csv_text(table, i, "host");
+		clock_unit = csv_text(table, i, "clock");
 	}
 }
 
-static void take_walks(const struct table *table)
+static void take_walks(const struct csv *table)
 {
 	for (size_t i = 0; i < table->rows; i++) {
 		int mode = mode_of(table, i);
 		struct cell *cell;
 
-		cell = find_cell(param_of(table, i, "size"), param_of(table, i, "updates"));
+		cell = find_cell(csv_param(table, i, "size"), csv_param(table, i, "updates"));
 		if (mode >= 0 && cell)
-			cell->refs[mode] = (number_of(table, i, "walk_refs_guest") +
-					    number_of(table, i, "walk_refs_nested")) /
-					   number_of(table, i, "ops");
+			cell->refs[mode] = (csv_number(table, i, "walk_refs_guest") +
+					    csv_number(table, i, "walk_refs_nested")) /
+					   csv_number(table, i, "ops");
 	}
 }
 
-static void take_modelled(const struct table *table)
+static void take_modelled(const struct csv *table)
 {
 	for (size_t i = 0; i < table->rows; i++) {
 		struct cell *cell =
-			find_cell(number_of(table, i, "size"), number_of(table, i, "updates"));
+			find_cell(csv_number(table, i, "size"), csv_number(table, i, "updates"));
 
 		for (unsigned int c = 0; c < cpu_count && cell; c++) {
 			for (int w = 0; w < WALKS; w++) {
-				if (!is(table, i, "cpu", cpus[c].name) ||
-				    !is(table, i, "nested", walked_names[w]))
+				if (!csv_is(table, i, "cpu", cpus[c].name) ||
+				    !csv_is(table, i, "nested", walked_names[w]))
 					continue;
 				cell->translation[c][w] =
-					number_of(table, i, "translation_cycles_per_access");
-				cell->data[c][w] = number_of(table, i, "data_cycles_per_access");
+					csv_number(table, i, "translation_cycles_per_access");
+				cell->data[c][w] = csv_number(table, i, "data_cycles_per_access");
 			}
 		}
 	}
@@ -689,7 +601,7 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *given[OPTIONS] = { NULL };
-	struct table summary = { 0 }, walks = { 0 }, model = { 0 };
+	struct csv summary = { 0 }, walks = { 0 }, model = { 0 };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
@@ -710,17 +622,17 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
-	read_table(given[SUMMARY], &summary);
+	csv_read(&summary, given[SUMMARY]);
 	empty_cells();
 	take_summary(&summary);
 	if (!sizes.n)
 		fail(given[SUMMARY], "it has no row of the workload phase");
 	if (given[MODELLED]) {
-		read_table(given[MODELLED], &model);
+		csv_read(&model, given[MODELLED]);
 		take_modelled(&model);
 	}
 	if (given[WALKS_CSV]) {
-		read_table(given[WALKS_CSV], &walks);
+		csv_read(&walks, given[WALKS_CSV]);
 		take_walks(&walks);
 	}
 	make_views(given[WALKS_CSV] != NULL);

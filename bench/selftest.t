@@ -775,8 +775,8 @@ test_gtt_plots() {
 	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/gtt" >"$tmp/out" 2>"$tmp/err"
 	result $? "plots of the GTT device"
 	sed 's/^/# /' "$tmp/err"
-	[ -s "$tmp/gtt/gtt_time.png" ] && [ -s "$tmp/gtt/gtt_crossover.png" ] &&
-		[ ! -e "$tmp/gtt/gtt_threads.png" ]
+	[ -s "$tmp/gtt/gtt_speed.svg" ] && [ -s "$tmp/gtt/gtt_crossover.pdf" ] &&
+		[ ! -e "$tmp/gtt/exits.svg" ]
 	result $? "those that there is data for"
 	# 20 ticks a frame, 5 million a second; half of it shadowing, in strict.
 	grep -q '^| upload | strict | 20 | 5000000 | 1.00x | 50% | 50.0% |' "$tmp/gtt/gtt.md" &&
@@ -784,7 +784,7 @@ test_gtt_plots() {
 	result $? "and a table with frames a second, share of shadowing and loss"
 	echo "@ nothing" >"$tmp/gtt/env.txt"
 	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/gtt" >"$tmp/out" 2>"$tmp/err" &&
-		grep -q "left out gtt_time" "$tmp/err" && [ ! -e "$tmp/gtt/gtt_time.png" ]
+		grep -q '^| upload | strict | 20 |  | 1.00x |' "$tmp/gtt/gtt.md"
 	result $? "without the clock's frequency there are no seconds"
 }
 
@@ -805,14 +805,20 @@ test_plots() {
 		done
 		# A mode that nobody knows yet, and a workload that one mode lacks.
 		row future gups 1 ok 9000 7 0x1
+		row shadow gups 1 ok 9000 70 0x1
 	} >"$tmp/results/raw.csv"
 	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/results" >"$tmp/out" 2>"$tmp/err"
 	result $? "plots are drawn from any CSV"
 	sed 's/^/# /' "$tmp/err"
-	[ -s "$tmp/results/exits.png" ] && [ -s "$tmp/results/sweep.svg" ] &&
-		[ -s "$tmp/results/cost.png" ] && [ -s "$tmp/results/cost.svg" ]
-	result $? "as PNG and as SVG"
-	grep -q "left out memory" "$tmp/err" && [ ! -e "$tmp/results/memory.png" ]
+	good=0
+	for format in svg pdf png; do
+		[ -s "$tmp/results/headline.$format" ] && [ -s "$tmp/results/exits.$format" ] &&
+			[ -s "$tmp/results/sweep_pt_update_share.$format" ] || good=1
+	done
+	result $good "as SVG, PDF and PNG"
+	grep -q "penumbra future" "$tmp/results/headline.svg"
+	result $? "a mode that nobody knows is in them"
+	grep -q "left out flushes" "$tmp/err" && [ ! -e "$tmp/results/flushes.svg" ]
 	result $? "a plot without data is left out, with a sentence"
 	test_gtt_plots
 	{
@@ -820,12 +826,12 @@ test_plots() {
 		for mode in shadow ept; do
 			grown $mode pf 1 10 256 90
 			grown $mode pf 8 10 256 90
-			grown $mode pf 64 10 256 95
+			grown $mode pf 64 10 256 190
 		done
 	} >"$tmp/results/raw.csv"
 	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/results" >"$tmp/out" 2>"$tmp/err" &&
-		[ -s "$tmp/results/growth.png" ] && [ ! -e "$tmp/results/exits.png" ]
-	result $? "what grows has a plot of its own"
+		[ -s "$tmp/results/growth.svg" ] && [ ! -e "$tmp/results/headline.pdf" ]
+	result $? "what grows has a plot of its own; those that are no longer true go"
 	sed 's/^/# /' "$tmp/err"
 	SUMMARIZE=$tmp/summarize "$top/bench/plot" "$tmp/absent" >"$tmp/out" 2>"$tmp/err"
 	status=$?

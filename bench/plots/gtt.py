@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The plots of the GTT device: from summary.csv to NAME.dat and NAME.var, as reshape.py does.
+"""The pictures of the GTT device, and its figures as a table for people, gtt.md.
 
-Rows that have a gtt_mode are drawn here and left out there. Series are the gtt_modes; everything
-stands in relation to strict or to passthrough of the same workload, parameters and paging mode.
-The figures are also written as a table, gtt.md.
+Rows that have a gtt_mode are drawn here and left out of the other pictures. Everything stands in
+relation to strict or to passthrough of the same workload, parameters and paging mode.
 """
 
 import csv
-import math
 import os
 import sys
 
 import reshape
+from charts import dots, log_axis
+from figure import Axis, Figure
 
 SERIES = [
     # gtt_mode, colour (Okabe-Ito), shape
@@ -37,7 +37,8 @@ class Gtt:
         self.clock = self.rows[0]["clock"] if rows else ""
         khz = reshape.environment(directory).get("host_tsc_khz", "")
         self.hertz = float(khz) * 1000 if khz else None
-        self.caption = reshape.caption(directory, self.rows) + f". paging_mode={self.paging}"
+        self.source = reshape.source(directory, self.rows)
+        self.caption = f"{self.source}. paging_mode={self.paging}"
 
     def figure(self, work, mode, column):
         """A figure of one cell, or None."""
@@ -80,95 +81,78 @@ class Gtt:
         return " ".join([work[0]] + [f"{n}={v}" for n, v in params.items() if v != usual(n)])
 
 
-def log_axis(values):
-    """Range, tics and the place of zero on a logarithmic axis."""
-    positive = [v for v in values if v > 0]
-    low = math.floor(math.log10(min(positive)) + 1e-9) if positive else 0
-    high = max(low + 1, math.ceil(math.log10(max(positive)) - 1e-9)) if positive else 1
-    zeros = any(v <= 0 for v in values)
-    zero_at = 10.0 ** (low - 0.5)
-    pairs = [(10.0**e, reshape.decade_label(e)) for e in range(low, high + 1)]
-    if zeros:
-        pairs.insert(0, (zero_at, "0"))
-    first = 10.0 ** (low - (0.8 if zeros else 0.1))
-    axis = f"set logscale x 10; set xrange [{first:.6g}:{10.0 ** (high + 0.1):.6g}]; "
-    return axis + reshape.tics("x", pairs), zero_at
-
-
-def dots(gtt, directory, name, title, sides):
-    """Two panels of dots with one line per workload; a side is (label, log, pick(work, mode))."""
-    works = [w for w in gtt.works if any(pick(w, s[0]) is not None for *_, pick in sides
-                                         for s in SERIES)]
-    if not all(any(pick(w, s[0]) is not None for w in works for s in SERIES) for *_, pick in sides):
-        return f"{name}: no row has what it shows"
-    height = 166 + 24 * len(works)
-    plot = reshape.Plot(gtt, directory, name, "gtt_dots.gp")
-    blocks = []
-    for side, (label, log, pick) in enumerate(sides, 1):
-        points = {s[0]: [(pick(w, s[0]), y) for y, w in enumerate(works, 1)] for s in SERIES}
-        values = [v for p in points.values() for v, _ in p if v is not None]
-        axis, zero_at = log_axis(values) if log else ("unset logscale; set xrange [0:*]; set xtics auto", 0)
-        plot.set(**{f"axis{side}": axis, f"label{side}": label})
-        for mode, *_ in SERIES:
-            blocks.append([(v if v > 0 or not log else zero_at, y)
-                           for v, y in points[mode] if v is not None])
-    plot.set(
-        plot_title=title,
-        width=1120,
-        height=height,
-        rows=len(works),
-        caption_y=14 / height,
-        title_y=1 - 20 / height,
-        top=1 - 70 / height,
-        bottom=80 / height,
-        legend=reshape.legend(SERIES, 1120, 1 - 46 / height, 10),
-        set_ytics=reshape.tics("y", [(y, gtt.label(w)) for y, w in enumerate(works, 1)]),
-        no_ytics=reshape.tics("y", [(y, "") for y in range(1, len(works) + 1)]),
-        colours=" ".join(s[1] for s in SERIES),
-        shapes=" ".join(str(s[2]) for s in SERIES),
+def speed(gtt):
+    """How much of passthrough's speed is left, and the exits behind it: a line per workload."""
+    works = [w for w in gtt.works if any(gtt.ratio(w, s[0], "passthrough") for s in SERIES)]
+    series = [(s[0], *s) for s in SERIES if s[0] != "passthrough"]
+    exits = [gtt.figure(w, s[0], "exits_per_op") for w in works for s in series]
+    exits = [value for value in exits if value]
+    if not works or not exits:
+        return "gtt_speed: no row has what it shows"
+    figure = Figure(
+        "gtt_speed",
+        "The device's page table: speed left, and exits",
+        "Speed as a share of that without a shadow (passthrough), and VM exits per operation, for each "
+        f"gtt_mode and every workload of the device, in paging_mode={gtt.paging}.",
+        gtt.source,
     )
-    for block in blocks:
-        plot.block(block)
-    plot.write()
-    return None
+    figure.legend([(s[1], s[2], s[3]) for s in series])
+
+    def share(y, key):
+        value = gtt.ratio(works[y], key, "passthrough", True)
+        return None if value is None else (value,) * 3
+
+    def count(y, key):
+        value = gtt.figure(works[y], key, "exits_per_op")
+        return (value,) * 3 if value else None
+
+    tics = [(v, str(v)) for v in (0, 50, 100)]
+    columns = [
+        ("speed, %", Axis(-3, 106, tics, grid=True), share, None),
+        ("VM exits per op.", log_axis(exits, room=3), count, None),
+    ]
+    return dots(figure, [(gtt.label(w), w[0]) for w in works], series, columns, lane=2.6)
 
 
-def lines(gtt, directory, name, title, workload, param, where, sides):
-    """Two panels of lines over one parameter; a side is (label, log, pick(work, mode))."""
+def crossover(gtt):
+    """Where strict and relaxed cross: one parameter of one workload."""
     found = []
     for work in gtt.works:
         params = reshape.parse_params(work[1])
-        if work[0] == workload and all(params.get(k) == v for k, v in where.items()):
-            found.append((reshape.numeric(params[param]), work))
+        if work[0] == "upload" and params.get("ring") == "512":
+            found.append((reshape.numeric(params["burst"]), work))
     found.sort()
-    works = [work for _, work in found]
-    if not all(any(pick(w, s[0]) is not None for w in works for s in SERIES) for *_, pick in sides):
-        return f"{name}: no row has what it shows"
     if len(found) < 3:
-        return f"{name}: {workload} was not run with three values of {param}"
-    plot = reshape.Plot(gtt, directory, name, "gtt_lines.gp")
-    plot.set(
-        plot_title=title[0],
-        x_label=title[1],
-        width=1120,
-        height=480,
-        caption_y=14 / 480,
-        legend=reshape.legend(SERIES, 1120, 1 - 56 / 480, 10),
-        set_xaxis="set logscale x 2; set offsets graph 0.04, graph 0.04, graph 0.05, 0; "
-        + reshape.tics("x", [(x, f"{x:.0f}") for x, _ in found]),
-        colours=" ".join(s[1] for s in SERIES),
-        shapes=" ".join(str(s[2]) for s in SERIES),
+        return "gtt_crossover: upload was not run with three values of burst"
+    figure = Figure(
+        "gtt_crossover",
+        "upload: where strict and relaxed cross",
+        f"Elapsed {reshape.UNITS.get(gtt.clock, gtt.clock)} and VM exits per submission against the "
+        "number of entries that change between two submissions; both axes logarithmic.",
+        gtt.source,
     )
-    for side, (label, log, pick) in enumerate(sides, 1):
-        axis = "unset logscale y; set yrange [0:*]; set format y"
-        if log:
-            axis = "set logscale y 10; set yrange [*:*]; set format y '%.0s%c'"
-        plot.set(**{f"label{side}": label, f"axis{side}": axis})
-        for mode, *_ in SERIES:
-            points = [(x, pick(work, mode)) for x, work in found]
-            plot.block([(x, y) for x, y in points if y is not None and (y > 0 or not log)])
-    plot.write()
-    return None
+    figure.legend([(s[0], s[1], s[2]) for s in SERIES])
+    top, left, width, tall = figure.top + 4, 44, 193, 90
+    x = found[-1][0] / found[0][0]
+    tics = [(v, f"{v:.0f}") for v, _ in found]
+    lines = ((f"elapsed {gtt.clock}", "elapsed_per_op"), ("VM exits", "exits_per_op"))
+    for line, (label, column) in enumerate(lines):
+        curves = {s[0]: [(v, gtt.figure(w, s[0], column)) for v, w in found] for s in SERIES}
+        curves = {m: [p for p in points if p[1]] for m, points in curves.items()}
+        values = [p[1] for points in curves.values() for p in points]
+        if not values:
+            return "gtt_crossover: no row has what it shows"
+        axis = Axis(found[0][0] / x**0.04, found[-1][0] * x**0.04,
+                    tics if line else [(v, "") for v, _ in tics], log=2)
+        panel = figure.panel((left, top, width, tall), axis, log_axis(values))
+        figure.text(7, top + tall / 2, label, "center", rotate=True)
+        for order, (mode, colour, shape) in enumerate(SERIES):
+            panel.line(curves[mode], colour, 1.2)
+            panel.points(curves[mode], colour, shape, 1.2 - 0.15 * order)
+        top += tall + 8
+    figure.text(left + width / 2, top + 9, "entries changed between two submissions", "center")
+    figure.bottom = top + 14
+    return figure
 
 
 # A column of the table: head, how a figure is written, pick(gtt, work, mode).
@@ -217,36 +201,12 @@ def main():
     gtt = Gtt(sys.argv[1])
     if not gtt.rows:
         return
-    out = sys.argv[2]
-    unit = gtt.clock
-    speed = ("times as fast as strict", True, lambda w, m: gtt.ratio(w, m, "strict"))
-    share = ("share of passthrough's speed (%)", False,
-             lambda w, m: gtt.ratio(w, m, "passthrough", True))
-    second = f"frames per second of {gtt.hertz / 1e6:.0f} million {unit}" if gtt.hertz else ""
-    skipped = [
-        dots(gtt, out, "gtt_speedup", "The device's page table: what shadowing costs",
-             [speed, share]),
-        dots(gtt, out, "gtt_counts", "The device's page table: what shadowing does",
-             [("VM exits per frame", True, lambda w, m: gtt.figure(w, m, "exits_per_op")),
-              ("shadow entries rebuilt per frame", True,
-               lambda w, m: gtt.figure(w, m, "gtt_entries_rebuilt_per_op"))]),
-        dots(gtt, out, "gtt_time", "The device's page table: speed, and what shadowing takes of it",
-             [(second, True, gtt.frames),
-              (f"{unit} in shadowing (% of all)", False, gtt.shadowing)])
-        if gtt.hertz and any(gtt.shadowing(w, s[0]) is not None for w in gtt.works for s in SERIES)
-        else "gtt_time: the clock's frequency or the time in shadowing is not known",
-        lines(gtt, out, "gtt_threads", ("gmedia: clients of the device", "threads"), "gmedia",
-              "threads", {"size": "cif"}, [speed[:1] + (False,) + speed[2:], share]),
-        lines(gtt, out, "gtt_crossover",
-              ("upload: where strict and relaxed cross", "entries changed between submissions"),
-              "upload", "burst", {"ring": "512"},
-              [(unit + " per submission", True, lambda w, m: gtt.figure(w, m, "elapsed_per_op")),
-               ("VM exits per submission", True, lambda w, m: gtt.figure(w, m, "exits_per_op"))]),
-    ]
-    for reason in skipped:
-        if reason:
-            print(f"plot: left out {reason}", file=sys.stderr)
-    table(gtt, os.path.join(out, "gtt.md"))
+    for figure in (speed(gtt), crossover(gtt)):
+        if isinstance(figure, str):
+            print(f"plot: left out {figure}", file=sys.stderr)
+        else:
+            figure.write(sys.argv[2])
+    table(gtt, os.path.join(sys.argv[2], "gtt.md"))
 
 
 if __name__ == "__main__":

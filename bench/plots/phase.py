@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The phase diagram: from phase.csv and crossover.csv to phase.dat and phase.var.
+"""The phase diagrams: from phase.csv and crossover.csv, a picture of two planes each.
 
-Only reshaping, as reshape.py does: which mode a cell belongs to, by how much, and where the line
-between the families runs has been decided by build/phase.
+Only reshaping: which mode a cell belongs to, by how much, and where the line between the families
+runs has been decided by build/phase.
 """
 
 import csv
@@ -11,18 +11,18 @@ import os
 import sys
 
 import reshape
+from figure import INK, WIDTH, Axis, Figure
 
 COLOURS = {mode: colour for engine, mode, _, colour, _ in reshape.SERIES if engine == "penumbra"}
-TIE = "#d9d9d9"
-UNDECIDED = "#fbf3d5"
 EMPTY = "#ffffff"
-FLAT = {"tie": TIE, "undecided": UNDECIDED}
+FLAT = {"tie": ("tie (2 %)", "#d9d9d9"), "undecided": ("undecided", "#fbf3d5")}
 # Black text must stay readable on the strongest tint, and a weak one must keep its hue.
 TINTS = ((1.1, 0.30), (1.5, 0.45), (3, 0.60), (float("inf"), 0.80))
 
-WIDTH, CELL_HEIGHT, GAP = 1120, 31, 62
-LEFT, RIGHT, COLUMN = 84, 96, 560  # pixels of a panel's margins, and of a column
-HEAD, FOOT = 92, 96
+CELL = 15  # points high
+LEFT, RIGHT, HEAD = 36, 46, 13
+# The picture of this CPU is phase.svg; those of others have its name.
+FIRST = "Skylake-X"
 
 
 def read(directory, name):
@@ -32,45 +32,41 @@ def read(directory, name):
 
 
 def view_of(row):
-    """What tells one panel from another."""
+    """What tells one plane from another."""
     return (row["kind"], row["metric"], row["unit"], row["cpu"], row["ept_page"])
 
 
-def title(view):
-    """A panel's heading."""
+def heading(view):
+    """What stands above a plane."""
     _, metric, unit, cpu, page = view
     if cpu:
-        size = {"2m": "2 MiB", "4k": "4 KiB"}[page]
-        return f"{cpu.replace('-', ' ')}, modelled cycles: EPT with {size} pages"
+        return f"EPT with {page[:-1]} {page[-1].upper()}iB pages"
     if metric == "with_refs":
-        return "Measured: instructions + walk references"
+        return "instructions + walk references"
     if unit == "ticks":
-        return "Measured: instructions alone, walks cost nothing"
-    return f"Measured: {reshape.UNITS.get(unit, unit)}"
+        return "instructions alone: walks cost nothing"
+    return f"elapsed {reshape.UNITS.get(unit, unit)}"
 
 
 def tint(row):
-    """A cell's colour as a number: its mode's, the paler the smaller the difference."""
+    """A cell's colour: its mode's, the paler the smaller the difference."""
     if row["best"] not in COLOURS:
-        return int(FLAT.get(row["best"], EMPTY)[1:], 16)
+        return FLAT.get(row["best"], ("", EMPTY))[1]
     ratio = float(row["ratio"] or "inf")
     weight = next(weight for limit, weight in TINTS if ratio < limit or limit == float("inf"))
     colour = COLOURS[row["best"]]
     parts = [255 + weight * (int(colour[i : i + 2], 16) - 255) for i in (1, 3, 5)]
-    return sum(round(part) << shift for part, shift in zip(parts, (16, 8, 0)))
+    return "#" + "".join(f"{round(part):02x}" for part in parts)
 
 
 def cell_text(row):
-    """What stands in a cell."""
+    """What stands in a cell: how much dearer the other family is."""
     if row["best"] == "undecided":
-        return f"?\\n{float(row['ept_low']):.1f}\u2013{float(row['ept_high']):.1f}"
-    if row["best"] not in COLOURS:
-        return row["best"]
-    ratio = row["ratio"]
-    if not ratio:
-        return row["best"]
-    value = float(ratio)
-    return f"{row['best']}\\n{value:.{2 if value < 1.1 else 1 if value < 10 else 0}f}x"
+        return "?"
+    if row["best"] not in COLOURS or not row["ratio"]:
+        return ""
+    value = float(row["ratio"])
+    return f"{value:.{2 if value < 1.1 else 1 if value < 10 else 0}f}"
 
 
 def rate_text(rate, most):
@@ -99,87 +95,74 @@ def staircase(grid, sizes, rates):
     return points
 
 
-def main():
-    """phase.py RESULTS OUT"""
-    if len(sys.argv) != 3:
-        sys.exit("usage: phase.py RESULTS-DIR OUT-DIR")
-    rows = read(sys.argv[1], "phase.csv")
-    lines = {(view_of(row), float(row["size"])): row for row in read(sys.argv[1], "crossover.csv")}
+def plane(figure, view, rows, lines, last):
+    """One view: cells, the staircase, and the rates at the end of its lines."""
+    rows = [row for row in rows if view_of(row) == view]
     sizes = sorted({float(row["size"]) for row in rows})
     rates = sorted({float(row["updates"]) for row in rows})
-    views = list(dict.fromkeys(view_of(row) for row in rows))
-    # Measured panels share a line, and so do those of a CPU.
-    bands = list(dict.fromkeys((view[0], view[3]) for view in views))
-    panel_height = CELL_HEIGHT * len(sizes)
-    height = HEAD + FOOT + len(bands) * (panel_height + GAP) - GAP
+    grid = {(float(r["size"]), float(r["updates"])): r for r in rows}
+    top = max(figure.top + 2, figure.bottom + 10)
+    width, tall = WIDTH - LEFT - RIGHT, CELL * len(sizes)
+    figure.text(LEFT + width / 2, top + 5, heading(view), "center", bold=True)
+    figure.text(LEFT + width + 4, top + 5, "ept from")
+    tics = [(x, f"{rate:.0f}") for x, rate in enumerate(rates)]
+    labels = [(y, f"{reshape.binary(s)[:-1]} {reshape.binary(s)[-1]}iB") for y, s in enumerate(sizes)]
+    panel = figure.panel((LEFT, top + HEAD, width, tall), Axis(-0.5, len(rates) - 0.5, tics),
+                         Axis(-0.5, len(sizes) - 0.5, labels), frame=0)
+    for y, size in enumerate(sizes):
+        for x, rate in enumerate(rates):
+            row = grid[size, rate]
+            panel.box_at(x - 0.48, x + 0.48, y - 0.47, y + 0.47, tint(row))
+            if cell_text(row):
+                panel.text(x, y, cell_text(row), "center", colour="#000000")
+        figure.text(LEFT + width + 4, top + HEAD + tall - CELL * (y + 0.5),
+                    crossover_text(lines[view, size], rates[-1]), bold=True, colour=INK)
+    panel.line(staircase(grid, sizes, rates), "#000000", 2)
+    figure.bottom += 11
+    if last:
+        figure.text(LEFT + width / 2, figure.bottom + 4, "page-table updates per 1,000 accesses",
+                    "center")
+        figure.bottom += 10
 
-    class Source:  # what Plot needs
-        caption = reshape.caption(sys.argv[1], rows)
 
-    assumed = [f"{row['cpu'].replace('-', ' ')} {row['assumptions']}" for row in rows if row["cpu"]]
-    notes = [
-        "A cell: the cheapest mode, and the best of the other kind (a shadow mode; ept) as a multiple"
-        " of it. Shadow modes within 2 %: the first of them. Right of the line ept costs least."
-    ]
-    if assumed:
-        notes.append(
-            "Modelled = measured instructions, exits and flushes at the CPU's prices + walks and data of"
-            " the model; ? = ept at so many times the best shadow mode: the winner changes within what is"
-            " known of the prices. Assumptions: " + ", ".join(dict.fromkeys(assumed)) + "."
-        )
-    plot = reshape.Plot(Source, sys.argv[2], "phase", "phase.gp")
-    legend = [(mode, COLOURS[mode], 0) for mode in ("shadow", "ssp", "hybrid", "ept")]
-    legend.append(("tie: within 2 %", TIE, 0))
-    legend.append(("?: prices decide", UNDECIDED, 0))
-    plot.set(
-        plot_title="Which paging mode costs least: working set against page-table updates",
-        set_notes="; ".join(
-            f'set label {5 + i} "{text}" at screen 0.01, screen {(12 + 16 * (len(notes) - i)) / height:.5f} '
-            'left font "DejaVu Sans,9" textcolor rgb "#505050"' for i, text in enumerate(notes)
-        ),
-        width=WIDTH,
-        height=height,
-        caption_y=12 / height,
-        title_y=1 - 20 / height,
-        legend=reshape.legend(legend, WIDTH, 1 - 46 / height, 10, box=12 / height),
-        n_panels=len(views),
-        n_sizes=len(sizes),
-        n_rates=len(rates),
-        set_xtics=reshape.tics("x", [(x, f"{rate:.0f}") for x, rate in enumerate(rates)]),
-        set_ytics=reshape.tics("y", [(y, f"{reshape.binary(s)[:-1]} {reshape.binary(s)[-1]}iB") for y, s in enumerate(sizes)]),
+def picture(name, views, rows, lines, source):
+    """Two views below each other."""
+    cpu = views[0][3]
+    what = f"modelled cycles of a {cpu.replace('-', ' ')}" if cpu else "measured"
+    caption = (
+        "Which paging mode costs least, for a working set (up) and a rate of page-table updates "
+        f"(right), {what}. The number in a cell says how many times dearer the best of the other kind "
+        "is; shadow modes within 2 % are the first of them. Right of the black line, from the rate at "
+        "its end on, ept costs least"
     )
-    places = {"left": [], "right": [], "top": [], "bottom": [], "title": [], "labels": [], "x": []}
+    caption += "; what the prices of exits, flushes, walks and instructions leave open is \u201c?\u201d." if cpu else "."
+    assumed = {row["assumptions"] for row in rows if row["cpu"] == cpu and row["assumptions"]}
+    if assumed:
+        caption += f" The model rests on {', '.join(sorted(assumed))} assumptions (bench/walk/cpus)."
+    title = f"Which mode costs least: {cpu.replace('-', ' ')}, modelled" if cpu else (
+        "Which mode costs least: measured")
+    figure = Figure(name, title, caption, source)
+    shown = {row["best"] for row in rows if view_of(row) in views}
+    entries = [(mode, COLOURS[mode], "box") for mode in COLOURS if mode in shown]
+    figure.legend(entries + [(*FLAT[best], "box") for best in FLAT if best in shown])
     for view in views:
-        band = bands.index((view[0], view[3]))
-        column = sum(other[0] == view[0] and other[3] == view[3] for other in views[: views.index(view)])
-        top = HEAD + band * (panel_height + GAP)
-        places["left"].append((column * COLUMN + LEFT) / WIDTH)
-        places["right"].append(((column + 1) * COLUMN - RIGHT) / WIDTH)
-        places["top"].append(1 - top / height)
-        places["bottom"].append(1 - (top + panel_height) / height)
-        places["title"].append(title(view))
-        last = band == len(bands) - 1
-        places["x"].append("page-table updates per 1,000 accesses" if last else "")
-        grid = {(float(r["size"]), float(r["updates"])): r for r in rows if view_of(r) == view}
-        plot.block([(x, y, tint(grid[size, rate])) for y, size in enumerate(sizes)
-                    for x, rate in enumerate(rates)])
-        plot.block(staircase(grid, sizes, rates))
-        commands = []
-        for y, size in enumerate(sizes):
-            for x, rate in enumerate(rates):
-                text = cell_text(grid[size, rate])
-                shift = 0.38 if "\\n" in text else 0
-                commands.append(f'set label "{text}" at {x}, {y} center front offset 0, {shift} '
-                                'font "DejaVu Sans,8.5" textcolor rgb "#000000"')
-            text = crossover_text(lines[view, size], rates[-1])
-            commands.append(f'set label "{text}" at {len(rates) - 0.3}, {y} left front '
-                            'font "DejaVu Sans Bold,9.5" textcolor rgb "#202020"')
-        commands.append(f'set label "ept from" at {len(rates) - 0.3}, {len(sizes) - 0.5} left '
-                        'offset 0, 0.55 font "DejaVu Sans,9" textcolor rgb "#202020"')
-        places["labels"].append("; ".join(commands))
-    for name, values in places.items():
-        plot.array(f"panel_{name}", values)
-    plot.write()
+        plane(figure, view, rows, lines, view == views[-1])
+    return figure
+
+
+def main():
+    """phase.py RESULTS OUT"""
+    rows = read(sys.argv[1], "phase.csv")
+    lines = {(view_of(row), float(row["size"])): row for row in read(sys.argv[1], "crossover.csv")}
+    views = list(dict.fromkeys(view_of(row) for row in rows))
+    cpus = list(dict.fromkeys(view[3] for view in views))
+    named = [cpu for cpu in cpus if cpu]
+    first = FIRST if FIRST in named else (named or [""])[0]
+    for cpu in cpus:
+        name = "phase" if cpu == first else f"phase_{(cpu or 'measured').lower().replace('-', '_')}"
+        what = "Modelled from counts" if cpu else "Measured"
+        picture(name, [v for v in views if v[3] == cpu], rows, lines,
+                reshape.source(sys.argv[1], rows, what)).write(sys.argv[2])
 
 
 if __name__ == "__main__":

@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What all plots share: terminals, palette, fonts, the caption. A plot is drawn twice, as PNG and as
-# SVG: each .gp file draws by draw.gp, which sets the variables used here (see bench/plot).
-#
-# Palette: Okabe and Ito's, which people with any colour vision tell apart. A mode keeps its colour
-# and its point shape in every plot; reshape.py knows which is whose.
+# The terminals, before any picture that figure.py has written: `gnuplot -e "format='svg'; height=300;
+# output='x.svg'" style.gp exits.gp`. A picture is as wide as a column of a paper, 3.4 inches; its units
+# are points, so what is 7 here is 7 points in print. PNG has 300 dots an inch.
 
-if (format eq "png") {
-	set terminal pngcairo size width,height noenhanced font "DejaVu Sans,11" linewidth 1.2
-} else {
-	set terminal svg size width,height noenhanced font "DejaVu Sans,11" linewidth 1.2 \
+width = 245
+# Marks of all terminals are of one size.
+mark = format eq "svg" ? 0.75 : 1
+if (format eq "svg") {
+	set terminal svg size width,height noenhanced font "DejaVu Sans,7" linewidth 0.6 \
 		background "#ffffff"
+}
+# Cairo's terminals take 96 dots an inch for granted.
+if (format eq "pdf") {
+	set terminal pdfcairo size (width/72.0),(height/72.0) noenhanced font "DejaVu Sans,7" \
+		fontscale 0.75 linewidth 0.6 pointscale 0.5
+}
+if (format eq "png") {
+	dots = 300/72.0
+	set terminal pngcairo size (width*dots),(height*dots) noenhanced font "DejaVu Sans,7" \
+		fontscale (dots*0.75) linewidth (dots*0.6) pointscale (dots*0.5)
 }
 set output output
 set encoding utf8
-
-set style line 100 linecolor rgb "#d8d8d8" linewidth 0.8
-set style line 101 linecolor rgb "#707070" linewidth 1.0
-set border 3 linestyle 101
-set tics nomirror textcolor rgb "#303030"
-set grid linestyle 100
-set style textbox opaque margins 0.3, 0.3 fillcolor rgb "#ffffff" noborder
-set title font "DejaVu Sans Bold,13" textcolor rgb "#202020"
-set label 1000 caption at screen 0.01, screen caption_y left font "DejaVu Sans,9" \
-	textcolor rgb "#505050"
+unset key

@@ -13,67 +13,85 @@ import reshape
 import svg
 
 STYLE = """
-:root { color-scheme: light; }
-body { margin: 0 auto; padding: 1rem 1.25rem 4rem; max-width: 74rem; color: #1a1a1a;
-  background: #fff; font: 1rem/1.5 system-ui, "DejaVu Sans", Verdana, sans-serif; }
+:root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --soft: #f4f6f8; --dim: #555;
+  --rule: #d9d9d9; --strong: #707070; --link: #004f7c; --accent: #0072b2; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e6e6; --paper: #16181b; --soft: #22262b; --dim: #a8adb3; --rule: #3a3f45;
+    --strong: #8a9097; --link: #7cc4f0; --accent: #56b4e9; }
+  /* Pictures are drawn on white, and stay on it. */
+  figure > svg { border-radius: 4px; filter: brightness(.93); }
+}
+body { margin: 0 auto; padding: 1rem 1.25rem 4rem; max-width: 74rem; color: var(--ink);
+  background: var(--paper); font: 1rem/1.5 system-ui, "DejaVu Sans", Verdana, sans-serif; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 1rem 0 .2rem; }
-h2 { font-size: 1.4rem; margin: 2.8rem 0 .6rem; padding-top: .6rem; border-top: 2px solid #1a1a1a; }
+h2 { font-size: 1.4rem; margin: 2.8rem 0 .6rem; padding-top: .6rem; border-top: 2px solid var(--ink); }
 h3 { font-size: 1.08rem; margin: 1.8rem 0 .4rem; }
 p, ul, ol { max-width: 48rem; }
-.subtitle { color: #555; margin: 0 0 1.5rem; }
-.abstract { background: #f4f6f8; padding: .6rem 1.2rem .8rem; border-left: 4px solid #0072b2; }
+.subtitle { color: var(--dim); margin: 0 0 1.5rem; }
+.abstract { background: var(--soft); padding: .6rem 1.2rem .8rem; border-left: 4px solid var(--accent); }
 .abstract ul { padding-left: 1.1rem; margin: .4rem 0; max-width: none; }
 .abstract li { margin: .35rem 0; }
 nav ol { columns: 2; column-gap: 2rem; }
-a { color: #004f7c; }
+a { color: var(--link); }
 .scroll { overflow-x: auto; margin: .6rem 0 1.2rem; }
 table { border-collapse: collapse; font-size: .84rem; line-height: 1.35;
   font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; font-size: 1.1em; }
-th, td { padding: .26rem .6rem; border-bottom: 1px solid #d9d9d9; text-align: left;
+th, td { padding: .26rem .6rem; border-bottom: 1px solid var(--rule); text-align: left;
   vertical-align: top; }
-thead th { border-bottom: 2px solid #707070; vertical-align: bottom; }
-thead th small { font-weight: 400; color: #555; display: block; }
+thead th { border-bottom: 2px solid var(--strong); vertical-align: bottom; }
+thead th small { font-weight: 400; color: var(--dim); display: block; }
 tbody th { font-weight: 400; }
-tbody tr:hover { background: #f4f6f8; }
+tbody tr:hover { background: var(--soft); }
 .number { text-align: right; white-space: nowrap; }
-.none { color: #777; font-style: italic; }
+.none { color: var(--dim); font-style: italic; }
 .none code { font-style: normal; }
 td.number .none { font-size: .93em; }
-.source { color: #555; font-size: .92em; }
+.source { color: var(--dim); font-size: .92em; }
 .claims { width: 100%; }
 .claims td { overflow-wrap: anywhere; }
-figure { margin: 1.2rem 0 1.8rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr));
+  gap: 1.2rem 1.6rem; align-items: start; margin: 1.2rem 0 1.8rem; }
+figure { margin: 0; max-width: 36rem; }
 figure svg { display: block; width: 100%; height: auto; }
-figcaption { font-size: .84rem; color: #444; }
+figcaption { font-size: .84rem; color: var(--dim); margin-top: .3rem; overflow-wrap: anywhere; }
 details { margin: .3rem 0; }
-summary { cursor: pointer; color: #004f7c; }
+summary { cursor: pointer; color: var(--link); }
 .claims summary { font-size: .9em; }
 code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .88em; }
-pre { overflow-x: auto; background: #f4f6f8; padding: .6rem .8rem; font-size: .84rem; }
+pre { overflow-x: auto; background: var(--soft); padding: .6rem .8rem; font-size: .84rem; }
 @media (max-width: 46rem) {
   body { padding: .5rem .8rem 3rem; }
   h1 { font-size: 1.5rem; }
+  p, li, summary, figcaption { overflow-wrap: anywhere; }
   nav ol { columns: 1; }
-  figure { overflow-x: auto; }
-  figure svg { min-width: 46rem; }
-  figcaption { position: sticky; left: 0; }
-  tbody th { position: sticky; left: 0; background: #fff; min-width: 8.5rem; }
+  tbody th { position: sticky; left: 0; background: var(--paper); min-width: 8.5rem; }
   .stack thead { display: none; }
   .stack, .stack tbody, .stack tr, .stack td, .stack th { display: block; }
-  .stack tr { border-bottom: 2px solid #707070; padding: .5rem 0; }
+  .stack tbody th { position: static; }
+  .stack tr { border-bottom: 2px solid var(--strong); padding: .5rem 0; }
   .stack td, .stack th { border: 0; padding: .12rem 0; text-align: left; white-space: normal; }
   .stack [data-label]::before { content: attr(data-label) ": "; font-weight: 600; }
 }
 @media print {
-  @page { margin: 14mm; }
-  body { max-width: none; padding: 0; font-size: 9.5pt; }
-  table { font-size: 7pt; }
-  th, td { padding: .12rem .3rem; }
-  .scroll { overflow: visible; }
-  figure, tr { break-inside: avoid; }
-  h2, h3, caption { break-after: avoid; }
-  nav, summary { display: none; }
+  @page { size: A4; margin: 12mm; }
+  :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #fff; --dim: #444; --rule: #ccc;
+    --strong: #707070; --link: #000; }
+  body { max-width: none; padding: 0; font-size: 8.5pt; line-height: 1.35; }
+  h2 { margin: 1.2rem 0 .4rem; font-size: 12pt; }
+  table { font-size: 6.5pt; line-height: 1.2; }
+  th, td { padding: .08rem .3rem; }
+  td.number, th.number { padding-left: .15rem; }
+  pre { font-size: 5.6pt; white-space: pre-wrap; }
+  .scroll { overflow: visible; margin: .3rem 0 .6rem; }
+  .figures { display: block; columns: 2; column-gap: 8mm; }
+  figure { break-inside: avoid; width: 3.4in; margin: 0 0 5mm; filter: none; }
+  figure > svg { filter: none; }
+  figcaption { font-size: 7pt; }
+  tr { break-inside: avoid; }
+  thead { display: table-header-group; }
+  h2, h3, caption, thead { break-after: avoid; }
+  nav, summary, .contents, .screen { display: none; }
   a { color: inherit; text-decoration: none; }
 }
 """
@@ -213,29 +231,24 @@ class Page:
         self.sections.append((id_, title, [part for part in parts if part]))
 
     def plot(self, path, from_):
-        """One drawing with its number."""
+        """One drawing with its number, and the sentence that it brings."""
         self.plots += 1
-        label = svg.title(path) or os.path.basename(path)
+        title, sentence = svg.about(path)
+        label = title or os.path.basename(path)
         drawing = Markup(svg.inline(path, f"plot{self.plots}-", label))
-        text = [
-            "Figure ",
-            self.plots,
-            ". ",
-            element("code", os.path.basename(path)),
-            ": ",
-            from_,
-            ".",
-        ]
+        text = ["Figure ", self.plots, ". ", sentence or f"{label}.", " "]
+        text += [element("code", os.path.join(from_, os.path.basename(path))), "."]
         return element("figure", join([drawing, element("figcaption", join(text))]))
 
     def plots_of(self, folder, from_, chosen=lambda name: True):
-        """All drawings of a folder."""
+        """All drawings of a folder, two beside each other where there is room."""
         names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
         names = [name for name in names if name.endswith(".svg") and chosen(name)]
-        return [self.plot(os.path.join(folder, name), from_) for name in names]
+        drawn = [self.plot(os.path.join(folder, name), from_) for name in names]
+        return [element("div", join(drawn), class_="figures")] if drawn else []
 
-    def text(self, subtitle, abstract):
-        """The whole page."""
+    def text(self, subtitle, lead, abstract):
+        """The whole page: lead is what every reader wants, before all else."""
         contents = element(
             "ol",
             join(
@@ -247,12 +260,13 @@ class Page:
         body = [
             element("h1", self.title),
             element("p", subtitle, class_="subtitle"),
+            join(lead),
             element(
                 "section",
                 join([element("h2", "Findings", style="border:0;margin:0"), abstract]),
                 class_="abstract",
             ),
-            element("h2", "Contents"),
+            element("h2", "Contents", class_="contents"),
             nav,
         ]
         for number_, (id_, title, parts) in enumerate(self.sections, 1):

@@ -73,12 +73,15 @@ def clean(element, prefix, used, in_text=False):
                 child.tail = None
 
 
-def title(path):
-    """The bold line at the top, which says what a plot shows."""
+def about(path):
+    """(title, caption) that a drawing brings along; of one from elsewhere the bold line at its top."""
     try:
         root = ElementTree.parse(path).getroot()
     except (OSError, ElementTree.ParseError) as error:
         raise BadInput(f"{path}: {error}") from error
+    found = {local(e.tag): " ".join((e.text or "").split()) for e in root if local(e.tag) in DROPPED}
+    if found.get("desc") and found.get("title") != "Gnuplot":
+        return found.get("title", ""), found["desc"]
     bold = [e for e in root.iter() if e.get("font-weight") == "bold"]
     bold.sort(key=lambda e: -float(e.get("font-size", "0")))
-    return " ".join("".join(bold[0].itertext()).split()) if bold else ""
+    return (" ".join("".join(bold[0].itertext()).split()) if bold else ""), ""
