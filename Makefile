@@ -75,7 +75,7 @@ report:
 	@bench/report $(RESULTS)
 
 test:
-	@scripts/setup build emulated check packages
+	@scripts/setup build emulated plots check packages
 	@$(MAKE) --no-print-directory all
 	@prove --timer -j $(TEST_JOBS) $(TESTS)
 

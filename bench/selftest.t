@@ -314,6 +314,25 @@ test_summary() {
 	} >"$tmp/raw.csv"
 	summarize "$tmp/raw.csv"
 	is cost_vs_ept shadow gups ""
+	{
+		cat "$tmp/header"
+		row shadow gups 1 ok 100 1 0x1
+		cat "$tmp/header"
+		row ept gups 1 ok 100 1 0x1
+	} >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	says 1 "line 3: a second header" "two files put together"
+	is reps ept gups 1
+	head -c -9 "$tmp/raw.csv" >"$tmp/cut.csv"
+	summarize "$tmp/cut.csv"
+	says 1 "line 4: the last line is cut off, and left out" "a last line that is cut off"
+	is reps shadow gups 1
+	printf 'penumbra,ept\npenumbra,ept\n' >>"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	says 2 "line 5: wrong number of fields" "a line in the middle that is cut off"
+	cut -d, -f1-4,6- "$tmp/header" >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	says 2 "its header has no column rep" "a column that is missing"
 	: >"$tmp/raw.csv"
 	summarize "$tmp/raw.csv"
 	says 2 "it is empty" "an empty file"
@@ -332,6 +351,7 @@ test_summary() {
 	{
 		cat "$tmp/header"
 		echo "penumbra,ept,gups"
+		row ept gups 1 ok 100 1 0x1
 	} >"$tmp/raw.csv"
 	summarize "$tmp/raw.csv"
 	says 2 "line 2: wrong number of fields" "a line that is cut short"

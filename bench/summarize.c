@@ -28,6 +28,7 @@ struct record {
 struct table {
 	struct record *row;
 	size_t count, room;
+	size_t notes; /* what was wrong with the file itself */
 };
 
 #define COLUMN_KIND(name, kind, sentence) COLUMN_##kind,
@@ -164,6 +165,20 @@ static void read_header(const char *path, char *line, struct layout *layout)
 	}
 }
 
+/* What is wrong with a file, and could be helped: said, and counted as a finding. */
+static void note(struct table *table, const char *where, const char *what)
+{
+	fprintf(stderr, "summarize: %s: %s\n", where, what);
+	table->notes++;
+}
+
+static bool is_last(FILE *file)
+{
+	int c = getc(file);
+
+	return c == EOF || ungetc(c, file) == EOF;
+}
+
 static bool is_number(const char *text)
 {
 	char *end;
@@ -172,12 +187,44 @@ static bool is_number(const char *text)
 	return end != text && !*end;
 }
 
+/* Where two files were put together, the second one's header counts for its rows. */
+static bool is_header(const char *line)
+{
+	size_t size = strlen(column_names[0]);
+
+	return !strncmp(line, column_names[0], size) && line[size] == ',';
+}
+
+static bool is_cut_off(const char *line, size_t fields, size_t wanted)
+{
+	return !strchr(line, '\n') || fields < wanted;
+}
+
+static void take_row(struct table *table, const struct layout *layout, char *const *field,
+		     struct record *record, char *empty, const char *where)
+{
+	for (int col = 0; col < COL_NR; col++)
+		record->field[col] = empty;
+	for (size_t i = 0; i < layout->count; i++)
+		if (layout->col[i] < COL_NR)
+			record->field[layout->col[i]] = field[i];
+	for (int col = 0; col < COL_NR; col++)
+		if (column_kinds[col] == COLUMN_VALUE && record->field[col][0] &&
+		    !is_number(record->field[col]))
+			fail(where, "a value is not a number");
+	if (table->count == table->room) {
+		table->room = table->room * 2 + 64;
+		table->row = grow(table->row, table->room * sizeof(*table->row));
+	}
+	table->row[table->count++] = *record;
+}
+
 static void read_table(const char *path, struct table *table)
 {
 	FILE *file = strcmp(path, "-") ? fopen(path, "r") : stdin;
 	struct layout layout = { .count = 0 };
 	char *line = NULL, *field[MAX_COLUMNS];
-	size_t room = 0;
+	size_t room = 0, fields;
 	unsigned long number = 0;
 
 	if (!file)
@@ -186,30 +233,25 @@ static void read_table(const char *path, struct table *table)
 		struct record record = { .line = ++number };
 		char *copy, where[64];
 
-		if (number == 1) {
+		snprintf(where, sizeof(where), "%.40s line %lu", path, number);
+		if (number == 1 || is_header(line)) {
+			if (number > 1)
+				note(table, where, "a second header: what follows is read by it");
 			read_header(path, line, &layout);
 			continue;
 		}
-		snprintf(where, sizeof(where), "%.40s line %lu", path, number);
 		copy = strdup(line);
 		if (!copy)
 			fail(where, "no memory");
-		if (split(copy, field, MAX_COLUMNS) != layout.count)
-			fail(where, "wrong number of fields");
-		for (int col = 0; col < COL_NR; col++)
-			record.field[col] = copy + strlen(copy);
-		for (size_t i = 0; i < layout.count; i++)
-			if (layout.col[i] < COL_NR)
-				record.field[layout.col[i]] = field[i];
-		for (int col = 0; col < COL_NR; col++)
-			if (column_kinds[col] == COLUMN_VALUE && record.field[col][0] &&
-			    !is_number(record.field[col]))
-				fail(where, "a value is not a number");
-		if (table->count == table->room) {
-			table->room = table->room * 2 + 64;
-			table->row = grow(table->row, table->room * sizeof(*table->row));
+		fields = split(copy, field, MAX_COLUMNS);
+		/* Whoever was stopped in the middle of a line has lost that line and no other. */
+		if (is_cut_off(line, fields, layout.count) && is_last(file)) {
+			note(table, where, "the last line is cut off, and left out");
+			break;
 		}
-		table->row[table->count++] = record;
+		if (fields != layout.count)
+			fail(where, "wrong number of fields");
+		take_row(table, &layout, field, &record, copy + strlen(copy), where);
 	}
 	if (number == 0)
 		fail(path, "it is empty");
@@ -775,12 +817,14 @@ static void usage(FILE *out)
 		"  --text   a list for people instead of CSV: cost, spread, exits\n"
 		"  --table  the same: cost only, a column per engine and mode\n"
 		"  --headlines  VM exits of each paging mode against paging_mode=shadow\n"
+		"  --columns  no file: the columns that a raw.csv has, a line each\n"
 		"  --help   this text\n"
 		"\n"
 		"Cost is (elapsed - control) / ops in units of the clock column; cost_vs_ept\n"
 		"is relative to Penumbra's ept, or to the same engine's where that was not run.\n"
-		"Exit status: 0; 1 where a row is not ok or a checksum differs; 2 where the\n"
-		"file cannot be read.\n");
+		"A last line that is cut off is left out; a second header counts for its rows.\n"
+		"Exit status: 0; 1 where a row is not ok, a checksum differs or the file is not\n"
+		"whole; 2 where it cannot be read.\n");
 }
 
 int main(int argc, char **argv)
@@ -793,6 +837,11 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "--help")) {
 		usage(stdout);
+		return 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], "--columns")) {
+		for (int col = 0; col < COL_NR; col++)
+			puts(column_names[col]);
 		return 0;
 	}
 	if (argc > 1 && (!strcmp(argv[1], "--text") || !strcmp(argv[1], "--table") ||
@@ -821,7 +870,7 @@ int main(int argc, char **argv)
 		fill_group(&table, &groups[n++], scratch);
 	}
 	relate(groups, n);
-	findings = check_rows(&table);
+	findings = table.notes + check_rows(&table);
 	findings += check_checksums(&table, groups, n);
 	if (text) {
 		print_text(groups, n);

@@ -21,6 +21,8 @@ FIRST = ("time", "walkcost")
 
 def whole(path, kind):
     """Was a file written to its end?"""
+    if kind not in ENDS:
+        return os.path.getsize(path) > 0
     try:
         with open(path, "rb") as file:
             file.seek(max(0, os.path.getsize(path) - 64))
@@ -101,16 +103,11 @@ def main():
                 with_caption(drawn, *captions[name])
             failed |= not place(drawn, os.path.join(out, f"{name}.{kind}"), kind)
     remove_stale(out, names)
-    try:
-        new = os.path.join(out, "figures.md")
-        with open(new + ".new", "w", encoding="utf-8") as file:
-            for name in names:
-                title, caption = captions[name]
-                print(f"**{title}**\n\n![{title}]({name}.svg)\n\n{caption}\n", file=file)
-        os.replace(new + ".new", new)
-    except OSError as error:
-        print(f"plot: cannot write {out}/figures.md: {error.strerror}", file=sys.stderr)
-        failed = True
+    text = "".join(f"**{captions[n][0]}**\n\n![{captions[n][0]}]({n}.svg)\n\n{captions[n][1]}\n\n"
+                   for n in names)
+    with open(os.path.join(tmp, "figures.md"), "w", encoding="utf-8") as file:
+        file.write(text.rstrip("\n") + "\n")
+    failed |= not place(os.path.join(tmp, "figures.md"), os.path.join(out, "figures.md"), "md")
     return failed
 
 

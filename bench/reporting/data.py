@@ -57,6 +57,32 @@ class BadInput(Exception):
     """A file that is there and is not what it should be."""
 
 
+def read_raw(path):
+    """Rows of a raw.csv as they came, and what is wrong with the file: a run may have been stopped, or
+    two put together, and all of its whole lines count."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            lines = file.read().splitlines(keepends=True)
+    except FileNotFoundError:
+        return [], []
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: {error}") from error
+    rows, notes, header = [], [], []
+    for number, line in enumerate(lines, 1):
+        fields = line.rstrip("\r\n").split(",")
+        if fields[0] == "engine":
+            header = fields
+            if number > 1:
+                notes.append(f"line {number} is a second header")
+        elif number == len(lines) and (len(fields) < len(header) or not line.endswith("\n")):
+            notes.append(f"the last line, {number}, is cut off and left out")
+        elif len(fields) != len(header):
+            raise BadInput(f"{path}: line {number}: wrong number of fields")
+        else:
+            rows.append(dict(zip(header, fields)))
+    return rows, notes
+
+
 def read_csv(path):
     """Rows of a file, or nothing where it is not there."""
     try:
@@ -197,10 +223,16 @@ def folder_of(root, name):
 
 def load(main, root):
     """All tables by name."""
-    return {
+    tables = {
         name: Table(name, folder_of(root, folder) if folder else main, file, title, how)
         for name, folder, file, title, how in SOURCES
     }
+    for name, table in tables.items():
+        needed = () if name == "phase" else ("engine", "mode", "workload", "params")
+        for column in needed if table.rows else ():
+            if column not in table.rows[0]:
+                raise BadInput(f"{table.path}: it has no column {column}")
+    return tables
 
 
 def other_folders(root, main):
