@@ -67,7 +67,7 @@ pre { overflow-x: auto; background: var(--soft); padding: .6rem .8rem; font-size
   nav ol { columns: 1; }
   tbody th { position: sticky; left: 0; background: var(--paper); min-width: 8.5rem; }
   .stack thead { display: none; }
-  .stack, .stack tbody, .stack tr, .stack td, .stack th { display: block; }
+  .stack, .stack caption, .stack tbody, .stack tr, .stack td, .stack th { display: block; }
   .stack tbody th { position: static; }
   .stack tr { border-bottom: 2px solid var(--strong); padding: .5rem 0; }
   .stack td, .stack th { border: 0; padding: .12rem 0; text-align: left; white-space: normal; }
