@@ -14,7 +14,7 @@
  *
  * A part that cannot be had is left out, and total is then what is there: walks and data where the
  * model did not replay the workload. Without the bare machine's row there is no telling guest and
- * hypervisor apart, and no part is printed.
+ * hypervisor apart: "instructions" are then those of both.
  */
 #include "csv.h"
 #include "walk/cpu.h"
@@ -224,19 +224,23 @@ static void print_row(struct work *w)
 {
 	double own = bare(w->summary, w->row), host_walks;
 	double elapsed = csv_number(w->summary, w->row, "elapsed_per_op");
-	struct cost total;
+	struct cost total, host;
 
-	if (isnan(own) || isnan(elapsed))
+	if (isnan(elapsed))
 		return;
 	w->total = (struct cost){ { 0 } };
-	print_part(w, "guest", instructions(w, own));
+	if (isnan(own))
+		print_part(w, "instructions", instructions(w, elapsed));
+	else
+		print_part(w, "guest", instructions(w, own));
 	host_walks = print_modelled(w);
 	print_flushes(w);
 	print_exits(w);
+	host = priced(w, host_walks / 100, PRICE_walk_percent);
+	if (elapsed > own)
+		host = plus(host, instructions(w, elapsed - own));
 	if (!csv_is(w->summary, w->row, "engine", "native"))
-		print_part(w, "hypervisor",
-			   plus(instructions(w, elapsed > own ? elapsed - own : 0),
-				priced(w, host_walks / 100, PRICE_walk_percent)));
+		print_part(w, "hypervisor", host);
 	total = w->total;
 	print_part(w, "total", total);
 }

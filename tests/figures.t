@@ -190,10 +190,14 @@ def test_breakdown(root):
         print("penumbra,shadow,w,a:1;b:2,10,Other,50,300,800,70", file=file)
     command = ["build/breakdown", "--cpu", f"{root}/cpu.conf", "--walks", f"{root}/w.csv", f"{root}/s.csv"]
     status, said = run(*command)
+    alone = [l for l in said.splitlines() if ",x,-," in l]
+    check(",instructions,800,640,1600," in alone[0] and ",total," in alone[-1],
+          "without the bare machine guest and hypervisor are one part", said)
     found = {}
     for line in said.splitlines()[1:]:
         cells = line.split(",")
-        found[cells[1], cells[6]] = tuple(map(float, cells[7:10]))
+        if cells[2] == "w":
+            found[cells[1], cells[6]] = tuple(map(float, cells[7:10]))
     wanted = {
         ("native", "guest"): (500, 400, 1000),
         ("native", "data"): (12, 12, 12),

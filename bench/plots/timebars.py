@@ -16,6 +16,7 @@ from suite import cut_note, limit_of, total
 
 # Parts that are no exit of a cause; what an exit is called, reshape.py knows.
 PARTS = {
+    "instructions": ("guest and hypervisor", "#b0a890"),
     "guest": ("guest work", "#c8c8c8"),
     "data": ("data accesses", "#8c8c8c"),
     "walks": ("page walks", "#CC79A7"),
@@ -37,18 +38,26 @@ def read(directory):
     return cpu, cells
 
 
+# What the others are compared with: the bare machine, or where it was not run the mode nearest to it.
+BASES = (("native", "native"), ("penumbra", "ept"), ("kvm", "ept"))
+
+
+def base_of(cells, work):
+    """Which of them a work has."""
+    return next((base for base in BASES if base in cells[work]), None)
+
+
 def chosen_works(results, cells):
     """Of each workload one: with modelled walks if some have them, and where the modes differ most."""
 
     def rank(work):
         totals = [parts["total"][0] for key, parts in cells[work].items() if key[0] == "penumbra"]
-        native = cells[work][("native", "native")]["total"][0]
-        return ("walks" in cells[work][("native", "native")], max(totals, default=0) / native)
+        base = cells[work][base_of(cells, work)]
+        return ("walks" in base, max(totals, default=0) / base["total"][0])
 
     found = []
     for workload in results.workloads():
-        works = [w for w in cells if w[0] == workload and ("native", "native") in cells[w]]
-        works = [w for w in works if len(cells[w]) > 1]
+        works = [w for w in cells if w[0] == workload and base_of(cells, w) and len(cells[w]) > 1]
         if works:
             found.append(max(works, key=rank))
     return found
@@ -62,7 +71,7 @@ def draw(directory):
     # Exits and nothing else are no question of paging.
     works = [w for w in works if w[0] != "null_exit"]
     if not works:
-        return "time: the bare machine was not run (ENGINES=\"native penumbra\")"
+        return "time: neither the bare machine was run nor ept"
     every = [part for w in works for parts in cells[w].values() for part in parts if part != "total"]
     causes = dict.fromkeys(part for part in every if part.startswith("exits_"))
     spare = iter(reshape.SPARE_PARTS)
@@ -70,12 +79,13 @@ def draw(directory):
     for part in causes:
         words[part] = reshape.COUNTERS.get(part) or (part[6:].replace("_", " "), next(spare, "#000000"))
         words[part] = ("exits: " + words[part][0], words[part][1])
-    order = ["guest", "data", "walks", "flushes", *causes, "hypervisor"]
-    without = [w[0] for w in works if "walks" not in cells[w][("native", "native")]]
-    series = sorted(results.series, key=lambda s: s[0][0] != "native")
+    order = ["instructions", "guest", "data", "walks", "flushes", *causes, "hypervisor"]
+    without = [w[0] for w in works if "walks" not in cells[w][base_of(cells, w)]]
+    series = sorted(results.series, key=lambda s: s[0] != base_of(cells, works[0]))
+    peer = "on the bare machine" if base_of(cells, works[0]) == BASES[0] else "under ept"
     panels, band = [], []
     for work in works:
-        base = cells[work][("native", "native")]["total"][0]
+        base = cells[work][base_of(cells, work)]["total"][0]
         shown = {}
         for key, legend, *_ in series:
             parts = cells[work].get(key)
@@ -84,7 +94,7 @@ def draw(directory):
             cycles, low, high = parts["total"]
             band += [low / cycles, high / cycles]
             bar = [(parts[p][0], words[p][1]) for p in order if p in parts]
-            text = f"{short(float(f'{base:.3g}'))} cycles" if key[0] == "native" else (
+            text = f"{short(float(f'{base:.3g}'))} cycles" if key == base_of(cells, work) else (
                 f"{cycles / base:.{1 if cycles < 9.95 * base else 0}f}\u00d7")
             shown[legend] = (bar, text)
         only_bars = {legend: bar for legend, (bar, _) in shown.items()}
@@ -94,8 +104,8 @@ def draw(directory):
             if v > 0.002 * total(parts)}
     caption = (
         f"Cycles per operation that each workload would take on a {cpu.replace('-', ' ')}, by what they "
-        "go into: counts are measured, cycles modelled (bench/walk/cpus). Numbers are multiples of the "
-        f"bare machine's. The prices leave each bar between {min(band):.1f} and {max(band):.1f} times "
+        "go into: counts are measured, cycles modelled (bench/walk/cpus). Numbers are multiples of those "
+        f"{peer}. The prices leave each bar between {min(band):.1f} and {max(band):.1f} times "
         "its length." + cut_note(panels)
     )
     if without:
