@@ -398,6 +398,36 @@ def test_figures(root, text):
     check("abc1234" in text and "2001-02-03" in text, "revision and date")
 
 
+def test_front(root):
+    """The two pictures that every reader wants come first, once, each with its own sentence."""
+    for name in ("time", "walkcost"):
+        said = SVG.replace(
+            "<title>Gnuplot</title>", f"<title>{name}!</title>\n<desc>The sentence of {name}.</desc>"
+        )
+        write(f"{root}/run/{name}.svg", said)
+    status, text, errors = report(root)
+    found = [text.find(f"The sentence of {name}.") for name in ("time", "walkcost")]
+    check(status == 0 and 0 < found[0] < found[1] < text.find(">Findings<"), "two pictures first", errors)
+    check(all(text.count(f"The sentence of {n}.") == 1 for n in ("time", "walkcost")), "and not again")
+    check('aria-label="time!"' in text, "a picture's title is what those hear who do not see it")
+    for name in ("time", "walkcost"):
+        os.remove(f"{root}/run/{name}.svg")
+
+
+def test_styles(text):
+    """What a browser needs for dark rooms, narrow screens and paper; seen in one, held here."""
+    style = text[text.index("<style>") : text.index("</style>")]
+    for query in ("prefers-color-scheme: dark", "max-width: 46rem", "@media print"):
+        check(query in style, f"the page has a style for {query}")
+    # Outside of the two places that define them, no colour is a number.
+    rules = re.sub(r"--[a-z]+: #[0-9a-f]+", "", style)
+    check(not re.search(r"(color|background|border[a-z-]*): [^;]*#[0-9a-f]{3}", rules),
+          "every colour follows the reader's mode", re.findall(r"[^;{]*#[0-9a-f]{3,6}", rules))
+    check(re.search(r"figure {[^}]*break-inside: avoid", style), "no picture is cut in print")
+    bare = re.sub(r'<div class="scroll"[^>]*><table.*?</table></div>', "", text, flags=re.S)
+    check("<table" not in bare, "every table scrolls on its own")
+
+
 def test_no_section_twice(root):
     """A run that stands among the folders beside it, as the reference does, is shown once."""
     os.rename(f"{root}/run", f"{root}/beside/run")
@@ -467,10 +497,12 @@ def test_bad_input(root):
         SUMMARY + "\n" + row("penumbra", "ept", "mix", "-", exits_per_op="many") + "\n",
     )
     write(f"{root}/drawing/x.svg", "<svg")
+    write(f"{root}/column/summary.csv", "engine,mode,workload\npenumbra,ept,mix\n")
     for run, sentence in (
         ("short", "line 2: wrong number of fields"),
         ("words", "not a number: many"),
         ("drawing", "x.svg"),
+        ("column", "it has no column params"),
         ("absent", "is not there"),
     ):
         status, text, errors = report(root, run)
@@ -479,6 +511,24 @@ def test_bad_input(root):
             f"bad input: {sentence}",
             errors,
         )
+
+
+def test_raw(root):
+    """A raw.csv that is not whole: its whole lines count, and the page says what is wrong."""
+    good = "engine,mode,workload,gtt_mode,status\npenumbra,ssp,mix,,ok\n"
+    for text, sentence in (
+        (good + "penumbra,ept", "1 repetitions in the suite&#x27;s raw.csv, 0 of them not ok; of that "
+         "file, the last line, 3, is cut off"),
+        (good + good, "2 repetitions in the suite&#x27;s raw.csv, 0 of them not ok; of that file, line 3 "
+         "is a second header"),
+    ):
+        write(f"{root}/run/raw.csv", text)
+        status, page, errors = report(root)
+        check(status == 0 and sentence in page, f"a raw.csv: {sentence[-32:]}", errors)
+    write(f"{root}/run/raw.csv", good + "penumbra\n" + good)
+    status, page, errors = report(root)
+    check(status == 2 and "raw.csv: line 3: wrong number" in errors and not page, "one cut in the middle",
+          errors)
 
 
 def expression(root, text):
@@ -589,10 +639,13 @@ def main():
         check(status == 0, "a page is made", errors)
         test_figures(root, text)
         test_published(text)
+        test_styles(text)
+        test_front(root)
         test_no_section_twice(root)
         test_missing(root)
         test_bad_input(root)
         test_expressions(root)
+        test_raw(root)
     test_names()
     print(f"1..{tests}")
     return failures != 0
