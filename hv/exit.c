@@ -148,6 +148,20 @@ static noinline enum next prepare(struct vcpu *v)
 	return common_verdict(v, verdict, &res);
 }
 
+/*
+ * An interrupt for the host makes the guest exit before its next instruction, but not before an
+ * event that is injected, nor before the debug trap which that may leave behind (SDM vol. 3, table
+ * 6-2 and 26.2). A guest whose deliveries end in VM exits, such as one with a breakpoint on the
+ * stack of its #DB handler, never reaches an instruction, and the host would wait for ever.
+ */
+static noinline enum next let_host_look(struct vcpu *v)
+{
+	v->injections = 0;
+	if (!cpu_let_interrupts(v))
+		return NEXT_NO_CPU;
+	return vcpu_host_wants_cpu(v) ? NEXT_BREAK : NEXT_ENTER;
+}
+
 /**
  * exit_settle() - do what is owed before the next VM entry, but for flushes
  * @v: the vCPU, inside a burst
@@ -168,6 +182,8 @@ enum next exit_settle(struct vcpu *v)
 		pv->pg->ops->enter(pv);
 	if (unlikely(pv->rearm))
 		cpu_rearm(v);
+	if (unlikely(v->injections >= INJECTIONS_MAX))
+		return let_host_look(v);
 	return NEXT_ENTER;
 }
 

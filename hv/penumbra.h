@@ -82,7 +82,8 @@ struct vcpu {
 	 */
 	u32 event;
 	u32 event_code;
-	u32 event_len; /* of the instruction, for software interrupts and exceptions */
+	u32 event_len;	/* of the instruction, for software interrupts and exceptions */
+	u32 injections; /* since the host last had a chance; exit_settle() */
 
 	/* What made the burst end. */
 	gpa_t want_gpa;	    /* to be pinned */
@@ -142,6 +143,9 @@ struct parameters {
 	unsigned int hybrid_quiet;
 };
 extern struct parameters param;
+
+/* Events injected in a row until the host is asked whether it has interrupts waiting. */
+#define INJECTIONS_MAX 256u
 
 /* abi.c */
 extern const struct file_operations penumbra_dev_fops;

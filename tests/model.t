@@ -17,13 +17,13 @@ trap 'rm -rf "$dir"' EXIT
 
 shadow_cfgs='vpid=1
 vpid=0
-budget=16
+budget=43
 budget=1000,host=0
 calm=1,budget=500
 calm=1,budget=500,host=0
 calm=1,big=1
 mtf=0
-mtf=0,vpid=0,budget=32,shadow=1
+mtf=0,vpid=0,budget=44,shadow=1
 shadow=1,budget=200
 shadow=2,big=1
 big=1,budget=200

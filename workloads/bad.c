@@ -5,6 +5,7 @@
  * then ends with status 0. A guest that survives what it should not ends with status 1.
  */
 #include "harness/harness.h"
+#include "kernel/layout.h"
 
 #define SLOT   3 /* a free PML4 slot, so that the kernel's own mappings stay */
 #define TARGET ((u64)SLOT << 39)
@@ -266,13 +267,109 @@ static int bad_greedy(void)
 	}
 }
 
+struct table_pointer {
+	u16 limit;
+	u64 base;
+} __attribute__((packed));
+
+#define TSS_IST2 44 /* its place in the TSS: SDM vol. 3, 8.7 */
+
+static u64 tss_base(void)
+{
+	struct table_pointer gdt;
+	u64 low, high;
+	u16 tr;
+
+	asm volatile("sgdt %0" : "=m"(gdt));
+	asm volatile("str %0" : "=r"(tr));
+	low = ((u64 *)gdt.base)[tr / 8];
+	high = ((u64 *)gdt.base)[tr / 8 + 1];
+	return (low >> 16 & 0xffffff) | (low >> 56) << 24 | high << 32;
+}
+
+/*
+ * A breakpoint on the stack of the #DB handler: to deliver the exception raises it again, before the
+ * handler's first instruction. No instruction is ever executed, and no interrupt looked for.
+ */
+static int bad_db_loop(void)
+{
+	u64 stack = frame_alloc() + PAGE_SIZE;
+	struct table_pointer idt;
+
+	asm volatile("sidt %0" : "=m"(idt));
+	((u8 *)idt.base)[16 * 1 + 4] = 2;
+	*(u64 *)(tss_base() + TSS_IST2) = stack;
+	asm volatile("mov %0, %%dr0" : : "r"(stack - 8));
+	asm volatile("mov %0, %%dr7" : : "r"(0xb0402ul)); /* reads and writes, 8 bytes */
+	*(volatile u64 *)(stack - 8) = 0;
+	return survived();
+}
+
+/* Two pages on either side of the border of two top-level entries; the border. */
+static u64 border(u32 n)
+{
+	u64 va = (u64)(SLOT + 10 + 2 * n) << 39;
+
+	for (u64 at = va - PAGE_SIZE; at <= va; at += PAGE_SIZE)
+		pte_write(pte_lookup(&kernel_mm, at, 1, true),
+			  frame_alloc() | pte_flags(PTE_P | PTE_W));
+	return va;
+}
+
+asm(".pushsection .text\n"
+    "bad_iret: iretq\n"
+    ".popsection");
+extern const char bad_iret[];
+
+/*
+ * A software interrupt whose own bytes, gate, code descriptor, stack pointer and frame each lie
+ * across such a border: ten pages, with no table in common but the root, all needed at once.
+ */
+static int bad_straddle(void)
+{
+	u64 code = border(0), gate = border(1), descriptor = border(2), tss = border(3);
+	u64 stack = border(4), at = (u64)bad_iret, old_tss = tss_base();
+	struct table_pointer old_gdt, old_idt, idt = { 0x30 * 16 + 15, gate - 8 - 0x30 * 16 }, gdt;
+	void (*interrupt)(void) = (void (*)(void))(code - 1);
+	u64 *entry;
+
+	asm volatile("sidt %0" : "=m"(old_idt));
+	asm volatile("sgdt %0" : "=m"(old_gdt));
+	gdt = (struct table_pointer){ old_gdt.limit, descriptor - 4 - KERNEL_CS };
+	memcpy((void *)gdt.base, (void *)old_gdt.base, gdt.limit + 1);
+	tss -= 4 + TSS_IST2;
+	memcpy((void *)tss, (void *)old_tss, 104);
+	*(u64 *)(tss + TSS_IST2) = stack + 16;
+	entry = (u64 *)(gdt.base + TSS_SEL);
+	entry[0] = 103 | (tss & 0xffffff) << 16 | 0x89ul << 40 | (tss >> 24 & 0xff) << 56;
+	entry[1] = tss >> 32;
+	entry = (u64 *)(gate - 8);
+	entry[0] = (at & 0xffff) | (u64)KERNEL_CS << 16 | 2ul << 32 | 0x8eul << 40 |
+		   (at >> 16 & 0xffff) << 48;
+	entry[1] = at >> 32;
+	memcpy((void *)(code - 1), "\xcd\x30\xc3", 3);
+	asm volatile("lgdt %0" : : "m"(gdt));
+	asm volatile("ltr %w0" : : "r"(TSS_SEL));
+	asm volatile("lidt %0" : : "m"(idt));
+	for (u32 i = 0; i < 20; i++) {
+		interrupt();
+		tlb_load(&kernel_mm, true);
+	}
+	asm volatile("lidt %0" : : "m"(old_idt));
+	asm volatile("lgdt %0" : : "m"(old_gdt));
+	printf("guest: bad: interrupts that need ten pages at once\n");
+	return GUEST_STATUS_OK;
+}
+
 static const char kind_names[] = "triple|wild_jump|reserved|reserved_leaf|selfmap|tables_at_self|"
-				 "outside|cr3_outside|mmio|hlt|spin|spin_update|privileged|greedy";
+				 "outside|cr3_outside|mmio|hlt|spin|spin_update|privileged|greedy|"
+				 "db_loop|straddle";
 
 static int (*const kinds[])(void) = {
 	bad_triple,	    bad_wild_jump,   bad_reserved,    bad_reserved_leaf, bad_selfmap,
 	bad_tables_at_self, bad_outside,     bad_cr3_outside, bad_mmio,		 bad_hlt,
-	bad_spin,	    bad_spin_update, bad_privileged,  bad_greedy,
+	bad_spin,	    bad_spin_update, bad_privileged,  bad_greedy,	 bad_db_loop,
+	bad_straddle,
 };
 
 static const struct param params[] = {

@@ -40,8 +40,6 @@
 #define CROWDED_STORES 8u
 /* Recently used shadow pages that one reclaim passes over. */
 #define RECLAIM_CHANCES 32
-/* Shadow pages one operation may make: all levels below the root. */
-#define MAKE_MAX 3u
 /* 2^64 by the golden ratio: the upper bits of a product are a hash. */
 #define HASH_FACTOR 0x9e3779b97f4a7c15ULL
 /* A reserved bit where physical addresses are shorter. What it leads to is beyond all memory (L1TF). */
@@ -1538,7 +1536,7 @@ static noinline enum verdict fault_far(struct paging_vcpu *pv, const struct pagi
 	struct walk w;
 	u64 host;
 
-	v = reserve(sh, MAKE_MAX);
+	v = reserve(sh, SHADOW_MAKE_MAX);
 	if (v != VERDICT_RETRY)
 		return v;
 	bound_open(sh);

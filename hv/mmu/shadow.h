@@ -20,12 +20,34 @@
 #include "walk.h"
 
 #define SHADOW_TABLE_PAGES 3u /* pages of memory behind one shadow page */
-#define SHADOW_BUDGET_MIN  16u
 #define SHADOW_BUDGET_MAX  (1u << 20)
 #define SHADOW_CHUNK	   16u			  /* struct shadow_page in a page of memory */
 #define SHADOW_OPEN_MAX	   64u			  /* open guest tables; then the oldest closes */
 #define SHADOW_OPEN_SLOTS  (SHADOW_OPEN_MAX + 8u) /* one operation opens a few before that */
 #define SHADOW_WINDOWS	   4u /* frames one undecoded instruction may write to */
+
+/* Shadow pages one mapping may make: all levels below the root. */
+#define SHADOW_MAKE_MAX 3u
+
+/*
+ * Pages of linear memory that one instruction, or the delivery of one event, needs at the same time:
+ * it is executed from its start until all of them are mapped. None needs more than a far CALL through
+ * a call gate: its own bytes, the pointer in memory, the gate, the code segment's descriptor, the
+ * stack pointer in the TSS, the new stack, each across the border of two pages. (An interrupt has
+ * the gate, descriptor, stack pointer and frame; ENTER has its bytes, both frames and the end of the
+ * new one; far RET its bytes, two parts of the stack, two descriptors. Wider gathers come with
+ * XSAVE, which is never offered; hardware task switches exit.) SDM vol. 3, 5.8.3, 6.14.
+ */
+#define SHADOW_WORST_PAGES 12u
+
+/*
+ * With fewer shadow pages that instruction could be undone by its own faults for ever. No two of its
+ * pages need have a table in common below the root; other roots may be in use, those that the
+ * base-address buffer names; and reserve() makes room for as many as a mapping may need.
+ */
+#define SHADOW_BUDGET_MIN \
+	(SHADOW_WORST_PAGES * SHADOW_MAKE_MAX + 1 + ROOT_TARGETS + SHADOW_MAKE_MAX - 1)
+static_assert(SHADOW_BUDGET_MIN == 43, "README.md, tests/model.t, tests/host/badinput.sh");
 
 /* With frame, what a shadow page was made from. */
 union shadow_role {

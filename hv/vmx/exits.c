@@ -111,6 +111,8 @@ static noinline void inject(struct vcpu *v)
 		vmcs_write32(VM_ENTRY_EXCEPTION_ERROR_CODE, v->event_code);
 	vmcs_write32(VM_ENTRY_INSTRUCTION_LEN, v->event_len);
 	v->event = 0;
+	if (unlikely(++v->injections >= INJECTIONS_MAX))
+		v->pv.rearm = true; /* have exit_settle() called, which looks at this */
 }
 
 /* An exit interrupted the delivery of an event: it has to be delivered again. */

@@ -38,10 +38,10 @@ done
 set_parameter() {
 	echo "$2" >"$PARAMETERS/$1"
 }
-set_parameter shadow_budget 40
+set_parameter shadow_budget 43
 for m in shadow ssp hybrid; do
 	mode $m
-	access "$m with 40 shadow pages" part=cases
+	access "$m with 43 shadow pages" part=cases
 done
 set_parameter shadow_budget 16384
 set_parameter direct_faults 1

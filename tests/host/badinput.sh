@@ -37,7 +37,7 @@ load paging_mode=ept
 old=$(cat "$PARAMETERS/paging_mode")
 refused "unknown paging_mode" 1 "accepted are: shadow" set_parameter paging_mode magic
 check "the old mode is kept" [ "$(cat "$PARAMETERS/paging_mode")" = "$old" ]
-refused "shadow_budget too small" 1 "accepted are" set_parameter shadow_budget 3
+refused "shadow_budget too small" 1 "accepted are: 43 to" set_parameter shadow_budget 42
 refused "shadow_budget not a number" 1 "accepted are" set_parameter shadow_budget lots
 refused "ept_max_page" 1 "accepted are: 4K" set_parameter ept_max_page 3M
 refused "vpid" 1 "accepted are: 0 1" set_parameter vpid maybe
@@ -91,12 +91,17 @@ check "less than 64 MiB less memory free than after the first mode: $free_before
 	[ "$free" -gt $((free_before - 65536)) ]
 
 echo "# greedy guests under a small budget"
-set_parameter shadow_budget 32
+set_parameter shadow_budget 43
 for m in shadow ssp hybrid; do
 	mode $m
 	refused "$m: more tables than the budget" 0 "" guest greedy 32 20
+	refused "$m: an interrupt that needs much of the budget at once" 0 "" guest straddle
 done
 set_parameter shadow_budget 16384
+
+echo "# a guest that never executes an instruction"
+mode ept
+refused "debug exceptions that raise each other for ever" 124 "time" guest db_loop 64 1
 
 echo "# programs"
 guest spin >/dev/null 2>&1 &

@@ -4,6 +4,7 @@
  * choose operations. A finding is an abort, with the last operations on stderr.
  */
 #include "run.h"
+#include "mmu/shadow.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
@@ -35,7 +36,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	set.cfg.guest_1g = data[1] & 16;
 	set.cfg.shadow_max_level = 1 + (data[1] >> 5) % 3;
 	set.cfg.ept_max_level = 1 + data[2] % 3;
-	set.cfg.shadow_budget = 16 + 8 * (data[2] >> 2);
+	set.cfg.shadow_budget = SHADOW_BUDGET_MIN + 8 * (data[2] >> 2);
 	set.audit_every = 1 + data[3];
 	set.steps = 2000;
 	chance_bytes(data + 4, size - 4);

@@ -14,7 +14,8 @@
 #define NO_FLUSH  BIT_ULL(63)
 
 /* Exits one instruction may need; more means that the mode makes no progress. */
-#define TRIES 300
+#define TRIES  300
+#define PIECES (2 * INSN_PARTS)
 
 struct gmem mem;
 struct counters cnt;
@@ -418,7 +419,7 @@ static void check_code(const struct piece *p)
 /* All accesses of the instruction got through at once: are they right? Then its stores happen. */
 static void commit(struct piece *p, int n)
 {
-	gpa_t gpa[8];
+	gpa_t gpa[PIECES];
 	int i;
 
 	for (i = 0; i < n; i++) {
@@ -462,7 +463,7 @@ static bool wider_fault(const struct piece *p, u32 code)
 /**
  * insn() - the guest executes one instruction
  * @part: its accesses to memory, in order; all get through or none takes effect
- * @n: how many, up to 4
+ * @n: how many, up to INSN_PARTS
  *
  * Return: true if it was executed, false if it ended in a fault (or outside memory).
  */
@@ -470,7 +471,7 @@ bool insn(const struct part *part, int n)
 {
 	unsigned int stale = (unsigned int[]){ 0, 50, 50, 90, 100 }[chance(5)], tries;
 	u64 rip = next_rip += 4;
-	struct piece p[8];
+	struct piece p[PIECES];
 	int i, np = 0;
 
 	for (i = 0; i < n; i++) {

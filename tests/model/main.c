@@ -17,7 +17,7 @@ static void usage(FILE *to)
 		"  --mode NAME     paging mode; --mode list names them\n"
 		"  --steps N       operations (default 100000)\n"
 		"  --seed N        start of the random numbers (default 1)\n"
-		"  --cfg A,B=C,..  vpid=0|1 mtf=0|1 budget=16..4096 shadow=1..3 ept=1..3 "
+		"  --cfg A,B=C,..  vpid=0|1 mtf=0|1 budget=43..4096 shadow=1..3 ept=1..3 "
 		"ept_ad=0|1\n"
 		"                  prefault=0|1 guest_1g=0|1 phys=36..52 big=0|1 (1 GiB slot)\n"
 		"                  threshold=N quiet=N (hybrid) switch=0|1 (to other modes and "

@@ -221,6 +221,9 @@ const char *cpu_route(void);
 
 /* ---- machine.c ---- */
 
+/* As many places as one instruction can use: SHADOW_WORST_PAGES says which. */
+#define INSN_PARTS 6
+
 struct part {
 	gva_t gva;
 	unsigned int access;

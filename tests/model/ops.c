@@ -583,6 +583,47 @@ static void op_complex(void)
 	insn(part, n);
 }
 
+/*
+ * The instruction that needs most at once: each of its accesses lies across the border of two
+ * top-level entries, and no two of the twelve pages have a table in common below the root.
+ */
+#define WORST_SLOT  32 /* first of its top-level entries, even */
+#define WORST_TABLE 80 /* first of its tables' frames */
+
+static void op_worst(void)
+{
+	u8 bytes[8] = { 0x5a, 1, 2, 3, 4, 5, 6, 7 };
+	gfn_t root = (arch_cr3 & GENMASK_ULL(51, 12)) >> 12;
+	struct part part[INSN_PARTS];
+	unsigned int i, level;
+
+	if (!ram_has(root))
+		return;
+	trace("an instruction that needs twelve pages, root %llx", (unsigned long long)root);
+	machine_exit();
+	for (i = 0; i < 2 * INSN_PARTS; i++) {
+		gfn_t table = root, next = WORST_TABLE + 3 * i;
+
+		for (level = 4; level; level--, table = next++) {
+			unsigned int at = level == 4 ? WORST_SLOT + i : i & 1 ? 0 : 511;
+			u64 e = (level > 1 ? next : 64 + choose(8)) << 12 | E_P | E_W | E_A | E_D;
+
+			if (ram_read64(table << 12 | at * 8) != e)
+				host_write(table << 12 | at * 8, &e, 8);
+		}
+	}
+	/* It fetches, reads, and writes last: pushes. */
+	for (i = 0; i < INSN_PARTS; i++)
+		part[i] = (struct part){ make_gva(WORST_SLOT + 2 * i, 511, 511, 511, 0xffc),
+					 i == INSN_PARTS - 1 ? AC_W
+					 : i		     ? 0
+							     : AC_X,
+					 8, bytes };
+	guest_invpcid(INVPCID_ALL_GLOBAL, 0, 0);
+	for (i = 0; i < 2 && !stopped; i++)
+		insn(part, INSN_PARTS);
+}
+
 /* A table page is freed and reused as data: cleared, then written many times. */
 static void op_reuse(void)
 {
@@ -949,7 +990,10 @@ static void op_directed(void)
 		op_device();
 		return;
 	}
-	switch (choose(6)) {
+	switch (choose(7)) {
+	case 6:
+		op_worst();
+		break;
 	case 0:
 		op_stale_alias();
 		break;

@@ -158,7 +158,7 @@ bool run_config(const char *text)
 			set.cfg.vpid = n;
 		else if (!strcmp(word, "mtf"))
 			set.cfg.mtf = n;
-		else if (!strcmp(word, "budget") && n >= 16 && n <= 4096)
+		else if (!strcmp(word, "budget") && n >= SHADOW_BUDGET_MIN && n <= 4096)
 			set.cfg.shadow_budget = n;
 		else if (!strcmp(word, "shadow") && n >= 1 && n <= 3)
 			set.cfg.shadow_max_level = n;
