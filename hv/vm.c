@@ -189,9 +189,11 @@ int vm_pin(struct vm *vm, gfn_t gfn)
 	if (n != 1) {
 		uncharge(vm, 1);
 		if (!fatal_signal_pending(current))
-			pr_warn_ratelimited("VM %u: guest frame %llx cannot be pinned: its memory "
-					    "is not mapped writable in the VMM\n",
-					    vm->id, gfn);
+			pr_warn_ratelimited("VM %u: guest frame %llx cannot be pinned: %s\n",
+					    vm->id, gfn,
+					    n == -ENOMEM ? "the host has no memory left"
+							 : "its memory is not mapped writable in "
+							   "the VMM");
 		return n < 0 ? n : -EFAULT;
 	}
 	set_frame(vm, s, i, page);
