@@ -24,13 +24,6 @@ set_parameter() {
 	echo "$2" >"$PARAMETERS/$1"
 }
 
-# Pins taken and given back, as the kernel counts them.
-pins() {
-	cat /proc/sys/vm/stat_refresh >/dev/null # the counts are per CPU, and late
-	awk '$1 == "nr_foll_pin_acquired" { a = $2 } $1 == "nr_foll_pin_released" { r = $2 }
-		END { print a - r }' /proc/vmstat
-}
-
 echo "# the module's parameters"
 refused "a parameter at load" 22 "accepted are" insmod "$MODULE" paging_mode=nested
 load paging_mode=ept

@@ -42,3 +42,10 @@ modes() {
 mode() {
 	echo "$1" >"$PARAMETERS/paging_mode"
 }
+
+# Pins taken and given back, as the kernel counts them.
+pins() {
+	cat /proc/sys/vm/stat_refresh >/dev/null # the counts are per CPU, and late
+	awk '$1 == "nr_foll_pin_acquired" { a = $2 } $1 == "nr_foll_pin_released" { r = $2 }
+		END { print a - r }' /proc/vmstat
+}
