@@ -9,8 +9,10 @@ RUNNER_SRC   := $(wildcard bench/runner*.c) bench/walk/pmu.c
 $(B)/runner: $(RUNNER_SRC) bench/runner.h bench/columns.h bench/walk/pmu.h workloads/guest_abi.h hv/gtt_ioctl.h | $(B)
 	$(CC) $(BENCH_CFLAGS) -static -o $@ $(RUNNER_SRC)
 
-$(B)/summarize: bench/summarize.c bench/columns.h | $(B)
-	$(CC) $(BENCH_CFLAGS) -o $@ bench/summarize.c
+TABLE_SRC := bench/table.c bench/table.h bench/columns.h workloads/guest_abi.h
+
+$(B)/summarize: bench/summarize.c $(TABLE_SRC) | $(B)
+	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
 
 $(B)/profile: bench/profile.c | $(B)
 	$(CC) $(BENCH_CFLAGS) -o $@ $<

@@ -6,7 +6,8 @@
  *
  * A slope is that of log(cost) over log(size): 0 is constant, 1 linear, 2 quadratic. It is taken over
  * all sizes (least squares), and over the last two alone, because a linear part under a large constant
- * only shows at the end; either is enough for a verdict.
+ * only shows at the end; either is enough for a verdict. So is a cost that is half as much again at
+ * the largest size as at the smallest, however slowly it came to that.
  */
 #include <errno.h>
 #include <math.h>
@@ -22,16 +23,19 @@
 #define SIZES_MIN   3
 /* Steeper than this grows. */
 #define SLOPE_MAX 0.3
+/* More than so many times the first cost at the end grows, whatever the slope. */
+#define ENDS_MAX 1.5
 /* A change of so few clock units per operation is the timer's and the loop's. */
 #define CHANGE_MIN 20.0
 
-enum field { ENGINE, MODE, WORKLOAD, PARAMS, CLOCK, HOST, GUEST_MIB, COST, FIELDS };
+enum field { ENGINE, MODE, WORKLOAD, PARAMS, CLOCK, HOST, GUEST_MIB, COST, BELOW, FIELDS };
 
-static const char *const field_names[FIELDS] = { "engine", "mode", "workload",	"params",
-						 "clock",  "host", "guest_mib", "cost_median" };
+static const char *const field_names[FIELDS] = { "engine",    "mode",	     "workload",
+						 "params",    "clock",	     "host",
+						 "guest_mib", "cost_median", "cost_below" };
 
 struct line {
-	char *field[FIELDS];
+	const char *field[FIELDS];
 };
 
 struct axis {
@@ -120,7 +124,8 @@ static struct line *read_summary(const char *path, size_t *count)
 	for (int f = 0; f < FIELDS; f++) {
 		for (at[f] = 0; at[f] < n && strcmp(field[at[f]], field_names[f]); at[f]++)
 			;
-		if (at[f] == n)
+		/* Not there in the summaries of older versions. */
+		if (at[f] == n && f != BELOW)
 			fail(path, "it is no summary.csv of this version: a column is missing");
 	}
 	while (getline(&text, &room, file) >= 0) {
@@ -132,7 +137,7 @@ static struct line *read_summary(const char *path, size_t *count)
 		if (split(copy, field, MAX_COLUMNS) != n)
 			fail(path, "a line has the wrong number of fields");
 		for (int f = 0; f < FIELDS; f++)
-			line.field[f] = field[at[f]];
+			line.field[f] = at[f] < n ? field[at[f]] : "";
 		lines = grow(lines, (*count + 1) * sizeof(*lines));
 		lines[(*count)++] = line;
 	}
@@ -280,7 +285,9 @@ static void collect(struct series *s, const struct line *lines, size_t count)
 		struct point point;
 		bool known = false;
 
-		if (!lines[i].field[COST][0] || !same_series(&lines[i], s->first, s->axis) ||
+		/* Below what can be told from nothing: nothing. */
+		if ((!lines[i].field[COST][0] && !lines[i].field[BELOW][0]) ||
+		    !same_series(&lines[i], s->first, s->axis) ||
 		    !size_along(&lines[i], s->axis, &point.size))
 			continue;
 		for (size_t k = 0; k < s->n; k++)
@@ -322,7 +329,8 @@ static struct series *find_series(const struct line *lines, size_t count, size_t
 static bool grows(const struct series *s)
 {
 	return s->resolved && change(s) >= CHANGE_MIN &&
-	       (s->slope > SLOPE_MAX || s->tail > SLOPE_MAX);
+	       (s->slope > SLOPE_MAX || s->tail > SLOPE_MAX ||
+		s->point[s->n - 1].cost > ENDS_MAX * s->point[0].cost);
 }
 
 /* ------------------------------------------------------------------ writing ------------- */

@@ -316,21 +316,34 @@ static void take_kvm(const struct rows *rows, struct row *row)
 		set_value(row, COL_exits_hidden_fault, taken - guest - emulated);
 }
 
+/*
+ * KVM has no slices, and of what the host causes it counts interrupts alone: an NMI in the guest, of
+ * which there is none on the emulated host, would count as the guest's.
+ */
+static const char *host_statistic(const struct rows *rows)
+{
+	return rows->kvm ? "irq_exits" : "exits_host";
+}
+
 static void take_statistics(const struct rows *rows, struct row *row)
 {
 	static const enum column_id causes[] = { COL_exits_pt_write,   COL_exits_hidden_fault,
 						 COL_exits_true_fault, COL_exits_cr3,
 						 COL_exits_invlpg,     COL_exits_nested,
 						 COL_exits_gtt_write,  COL_exits_gtt_doorbell };
-	uint64_t exits, named = 0;
+	uint64_t exits, host, named = 0;
 
 	if (rows->kvm)
 		take_kvm(rows, row);
 	else
 		take_penumbra(rows, row);
-	if (!body_count(rows, "exits", &exits))
+	if (!body_count(rows, "exits", &exits) || !body_count(rows, host_statistic(rows), &host))
 		return;
+	/* Penumbra's count is of the guest's alone, KVM's of all. */
+	if (rows->kvm)
+		exits -= host;
 	exits = without_marker(exits);
+	set_value(row, COL_exits_host, host);
 	set_value(row, COL_exits, exits);
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
 		named += get_value(row, causes[i]);
@@ -499,6 +512,8 @@ void rows_line(struct rows *rows, const char *line)
 static void from_cmdline(const struct rows *rows, struct row *row)
 {
 	char copy[ROW_MAX], params[FIELD_MAX] = "", *save = NULL;
+	uint64_t first = 1;
+	bool traced = false;
 
 	set_tags(rows, row);
 	snprintf(copy, sizeof(copy), "%s", rows->cmdline);
@@ -511,13 +526,19 @@ static void from_cmdline(const struct rows *rows, struct row *row)
 		*value++ = '\0';
 		if (!strcmp(word, "workload"))
 			set_text(row, COL_workload, value);
-		else if (strcmp(word, "reps"))
+		else if (!strcmp(word, "rep"))
+			first = strtoull(value, NULL, 0);
+		else if (!strcmp(word, "trace") && strcmp(value, "0"))
+			traced = true;
+		else if (strcmp(word, "reps") && strcmp(word, "trace"))
 			snprintf(params + used, sizeof(params) - used, "%s%s:%s", used ? ";" : "",
 				 word, value);
 	}
 	add_run_params(rows, params, sizeof(params));
 	set_text(row, COL_params, params[0] ? params : "-");
-	set_value(row, COL_rep, rows->written + 1);
+	set_value(row, COL_rep, first + rows->written);
+	if (traced)
+		set_text(row, COL_rep, GUEST_REP_TRACED);
 }
 
 /**

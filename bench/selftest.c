@@ -116,6 +116,7 @@ static bool is(enum column_id col, const char *text)
 
 static const char *const penumbra_names[] = {
 	"exits",
+	"exits_host",
 	"exits_pt_write",
 	"exits_hidden_fault",
 	"exits_true_fault",
@@ -137,7 +138,7 @@ static const char *const penumbra_names[] = {
 	NULL,
 };
 
-static const char *const kvm_names[] = { "exits",    "invlpg",	   "pf_taken",
+static const char *const kvm_names[] = { "exits",    "irq_exits",  "invlpg", "pf_taken",
 					 "pf_guest", "pf_emulate", NULL };
 
 #define LINE                                                                               \
@@ -153,6 +154,7 @@ static void run_body(void)
 	rows_marker(&rows, GUEST_MARK_BODY_BEGIN);
 	/* 15 of the body, and the end marker's own. */
 	set_stat("exits", 116);
+	set_stat("exits_host", 8);
 	set_stat("exits_pt_write", 5);
 	set_stat("exits_true_fault", 4);
 	set_stat("exits_cr3", 9);
@@ -182,6 +184,7 @@ static void test_join(void)
 		      is(COL_guest_faults, "4") && is(COL_flush_guest_invlpg, "3"));
 	check("the end marker's own exit is taken off",
 	      is(COL_exits, "15") && is(COL_exits_other, "1"));
+	check("what the host caused is apart", is(COL_exits_host, "8"));
 	check("host flushes are summed, without the marker's entry", is(COL_flush_host, "22"));
 	check("peaks are levels, not differences", is(COL_shadow_pages_peak, "31"));
 	check("an agreeing run has not failed", !rows.failed);
@@ -229,7 +232,8 @@ static void test_kvm(void)
 {
 	set_up(kvm_names, true);
 	rows_marker(&rows, GUEST_MARK_BODY_BEGIN);
-	set_stat("exits", 21);
+	set_stat("exits", 28);
+	set_stat("irq_exits", 7);
 	set_stat("invlpg", 3);
 	set_stat("pf_taken", 12);
 	set_stat("pf_guest", 4);
@@ -240,7 +244,7 @@ static void test_kvm(void)
 	check("KVM ept=0: faults are told apart",
 	      is(COL_exits, "20") && is(COL_exits_pt_write, "5") && is(COL_exits_true_fault, "4") &&
 		      is(COL_exits_hidden_fault, "3") && is(COL_exits_invlpg, "3") &&
-		      is(COL_exits_other, "5"));
+		      is(COL_exits_other, "5") && is(COL_exits_host, "7"));
 	check("what KVM does not count is empty, not zero",
 	      is(COL_exits_cr3, "") && is(COL_flush_host, "") && is(COL_shadow_bytes_peak, ""));
 	rows.kvm_ept = true;

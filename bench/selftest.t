@@ -49,7 +49,7 @@ flags="-std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fsanitize=address,
 # shellcheck disable=SC2086 # words
 build() {
 	$CC $flags -o "$tmp/runner" "$top"/bench/runner*.c "$top/bench/walk/pmu.c" || bail_out "the runner does not build"
-	$CC $flags -o "$tmp/summarize" "$top/bench/summarize.c" || bail_out "summarize does not build"
+	$CC $flags -o "$tmp/summarize" "$top/bench/summarize.c" "$top/bench/table.c" || bail_out "summarize does not build"
 	$CC $flags -o "$tmp/profile" "$top/bench/profile.c" || bail_out "profile does not build"
 	$CC $flags -o "$tmp/growth" "$top/bench/growth.c" -lm || bail_out "growth does not build"
 	$CC $flags -o "$tmp/selftest" "$top/bench/selftest.c" "$top/bench/runner_rows.c" \
@@ -234,7 +234,7 @@ test_rows() {
 
 # row MODE WORKLOAD REP STATUS ELAPSED EXITS CHECKSUM [GUEST_MIB]
 row() {
-	echo "penumbra,$1,$2,a:1,$3,$4,100,$5,1000,ticks,emulated,$6,,,,,,,,,,,,,,,,$7,,thp,,,,,,,,,,,,,,${8:-}"
+	echo "penumbra,$1,$2,a:1,$3,$4,100,$5,1000,ticks,emulated,$6,,,,,,,,,,,,,,,,$7,,thp,,,,,,,,,,,,,,${8:-},,,,,"
 }
 
 # Column NAME of the summary's row for MODE and WORKLOAD.
@@ -314,6 +314,9 @@ test_summary() {
 	} >"$tmp/raw.csv"
 	summarize "$tmp/raw.csv"
 	is cost_vs_ept shadow gups ""
+	is cost_median shadow gups ""
+	is cost_below shadow gups 0.001
+	is cost_spread_percent shadow gups ""
 	{
 		cat "$tmp/header"
 		row shadow gups 1 ok 100 1 0x1
@@ -325,14 +328,16 @@ test_summary() {
 	is reps ept gups 1
 	head -c -9 "$tmp/raw.csv" >"$tmp/cut.csv"
 	summarize "$tmp/cut.csv"
-	says 1 "line 4: the last line is cut off, and left out" "a last line that is cut off"
+	says 1 "line 4 is left out: it ends in the middle of a line" "a last line that is cut off"
 	is reps shadow gups 1
 	printf 'penumbra,ept\npenumbra,ept\n' >>"$tmp/raw.csv"
 	summarize "$tmp/raw.csv"
-	says 2 "line 5: wrong number of fields" "a line in the middle that is cut off"
+	says 1 "line 5 is left out: wrong number of fields" "a line in the middle that is cut off"
 	cut -d, -f1-4,6- "$tmp/header" >"$tmp/raw.csv"
 	summarize "$tmp/raw.csv"
 	says 2 "its header has no column rep" "a column that is missing"
+	test_resolution
+	test_walk_rows
 	: >"$tmp/raw.csv"
 	summarize "$tmp/raw.csv"
 	says 2 "it is empty" "an empty file"
@@ -354,15 +359,73 @@ test_summary() {
 		row ept gups 1 ok 100 1 0x1
 	} >"$tmp/raw.csv"
 	summarize "$tmp/raw.csv"
-	says 2 "line 2: wrong number of fields" "a line that is cut short"
+	says 1 "line 2 is left out: wrong number of fields" "a line that is cut short"
 	{
 		cat "$tmp/header"
 		row shadow gups 1 ok many 1 0x1
 	} >"$tmp/raw.csv"
 	summarize "$tmp/raw.csv"
-	says 2 "not a number" "a value that is no number"
+	says 1 "not a number" "a value that is no number"
 	summarize "$tmp/absent"
 	says 2 "No such file" "a missing file"
+}
+
+# What is below the noise is said to be so, and nothing is made of it.
+test_resolution() {
+	{
+		cat "$tmp/header"
+		row shadow gups 1 ok 1500 1 0x1
+		row shadow gups 2 ok 1700 1 0x1
+		row shadow gups 3 ok 900 1 0x1
+		row ept gups 1 ok 990 0 0x1
+		row ept gups 2 ok 990 0 0x1
+	} >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	is cost_median shadow gups ""
+	is cost_below shadow gups 8
+	is cost_spread_percent shadow gups ""
+	is cost_median ept gups ""
+	is cost_below ept gups 0.0099
+	is cost_vs_ept shadow gups ""
+	"$tmp/summarize" --text "$tmp/raw.csv" >"$tmp/out"
+	has "shadow  *< 8.00 " "a cost below it is printed as less than that"
+	has_not " -[0-9]" "and nothing is negative"
+	{
+		cat "$tmp/header"
+		for n in 1 2 3 4 5 6 7 8 9 10; do
+			row shadow gups $n ok $((5000 + n * 10)) 1 0x1
+		done
+		for n in 1 2 3 4 5; do
+			row ept gups $n ok $((5000 + n)) 1 0x1
+		done
+	} >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	is cost_median shadow gups 40.55
+	is cost_low shadow gups 40.2
+	is cost_high shadow gups 40.9
+	is elapsed_low shadow gups 50.2
+	is cost_low ept gups ""
+}
+
+# The traced repetition gives the walks, and nothing else.
+test_walk_rows() {
+	{
+		cat "$tmp/header"
+		row shadow gups 1 ok 5000 500 0x1
+		row shadow gups traced ok 70000 900 0x2 | sed 's/,,,,,$/,3,50,200,600,16/; s/,ok,100,/,ok,10,/'
+		row ept gups 1 ok 5000 500 0x1
+	} >"$tmp/raw.csv"
+	summarize "$tmp/raw.csv"
+	[ $status = 0 ]
+	result $? "a traced repetition has a checksum of its own"
+	is reps shadow gups 1
+	is cost_median shadow gups 40
+	is exits_per_op shadow gups 5
+	is walks_per_op shadow gups 5
+	is walk_refs_nested_per_op shadow gups 60
+	is refs_per_walk shadow gups 16
+	is walks_per_op ept gups ""
+	is exits_host_per_op shadow gups ""
 }
 
 # ------------------------------------------------------------------------------ growth
@@ -460,7 +523,7 @@ test_matrix_mem() {
 	} >"$tmp/conf"
 	matrix MODES=ept MEM=300
 	[ "$status:$(sed -n 's/.*@csv.*workload=//p' "$tmp/out" | tr '\n' '/')" = \
-		"0:plain d=4 reps=2 pmu=on mem=300/sized d=4 reps=2 pmu=on mem=64/" ]
+		"0:plain d=4 rep=1 pmu=on mem=300/plain d=4 rep=2 pmu=on mem=300/sized d=4 rep=1 pmu=on mem=64/sized d=4 rep=2 pmu=on mem=64/" ]
 	result $? "mem= is the guest's RAM for its line, MEM= for the others"
 }
 
@@ -469,13 +532,13 @@ test_matrix_gtt() {
 	echo strict >"$tmp/parameters/gtt_mode"
 	echo "1 2 1 gfx d=4 gtt=8" >"$tmp/conf"
 	matrix MODES="shadow ept"
-	[ "$status:$(grep -c '@csv.*workload=gfx d=4 reps=2' "$tmp/out")" = 0:4 ]
+	[ "$status:$(grep -c '@csv.*workload=gfx d=4 rep=2' "$tmp/out")" = 0:4 ]
 	result $? "a line for the GTT device runs once for each gtt_mode"
 	has_not "mode=shadow" "in the last paging mode"
 	[ "$(cat "$tmp/parameters/gtt_mode")" = passthrough ]
 	result $? "gtt_mode is switched"
 	matrix MODES="shadow ept" GTT_MODES=hybrid GTT_PAGING="shadow ept"
-	[ "$status:$(grep -c '@csv.*workload=gfx' "$tmp/out")" = 0:2 ]
+	[ "$status:$(grep -c '@csv.*workload=gfx' "$tmp/out")" = 0:4 ]
 	result $? "GTT_MODES= and GTT_PAGING="
 	rm "$tmp/parameters/gtt_mode"
 	mkdir "$tmp/parameters/gtt_mode"
@@ -489,7 +552,7 @@ test_matrix_direct_faults() {
 	echo N >"$tmp/parameters/direct_faults"
 	printf '%s\n' "1 1 1 good a=1 direct_faults=1" "1 1 1 good b=2" >"$tmp/conf"
 	matrix MODES="shadow ept"
-	[ "$status:$(grep -c '^runs .*--note direct_faults:1.*mode=shadow.*a=1 reps=1' "$tmp/out")" = 0:1 ] &&
+	[ "$status:$(grep -c '^runs .*--note direct_faults:1.*mode=shadow.*a=1 rep=1' "$tmp/out")" = 0:1 ] &&
 		[ "$(grep -c '@csv.*a=1' "$tmp/out"):$(grep -c '@csv.*b=2' "$tmp/out")" = 1:2 ]
 	result $? "direct_faults=1 is for paging_mode=shadow alone, and not for the guest"
 	[ "$(cat "$tmp/parameters/direct_faults")" = N ]
@@ -508,15 +571,57 @@ test_matrix_words() {
 	printf '%s\n' "1 1 1 good a=1 hugepages=off populate=1 b=2" "1 1 1 good kind=ioctl_run" \
 		"1 1 1 good c=3 hugepages=2M" "1 1 1 good mem=64 d=4" "1 1 1 gfx gtt=8" >"$tmp/conf"
 	matrix MODES=ept WORKLOADS=good
-	has "--hugepages thp .*--hugepages off --populate .*workload=good a=1 b=2 reps=1" \
+	has "--hugepages thp .*--hugepages off --populate .*workload=good a=1 b=2 rep=1" \
 		"options for one line go to the runner, not to the guest"
-	has "--ioctl run .*workload=good kind=ioctl_run reps=1" "an ioctl to be timed goes to both"
+	has "--ioctl run .*workload=good kind=ioctl_run rep=1" "an ioctl to be timed goes to both"
 	has_not "--populate .*c=3" "and a line without them has none"
 	matrix MODES=ept WORKLOADS=good POPULATE=1
 	has "--populate .*c=3" "POPULATE=1"
 	ENGINE=native CONF=$tmp/conf "$top/bench/matrix" --list >"$tmp/out"
 	[ "$(cat "$tmp/out")" = "1 1 good c=3" ]
 	result $? "the bare machine runs what needs no hypervisor, no host, no device"
+}
+
+test_matrix_walks() {
+	echo "1 2 1 good a=1 ops=90 walks=7" >"$tmp/conf"
+	matrix MODES=shadow
+	has_not "walks=\|trace=1" "without a trace nothing is traced"
+	matrix MODES=shadow WALKS=on
+	has "@csv.*workload=good a=1 ops=7 trace=1" "WALKS=on: one repetition more, with its own operations"
+	has "@csv.*workload=good a=1 ops=90 rep=2" "and the others as ever"
+	matrix WALKS=some
+	says 2 "on or off" "WALKS= that is neither"
+	make_pretended_host
+}
+
+# The order in which the guests were run, as text.
+order_of() {
+	sed -n 's/^@csv.*mode=\([a-z]*\),.*workload=\([a-z]*\) .*rep=\([0-9]*\).*/\1.\2.\3/p' "$tmp/out" | tr '\n' ' '
+}
+
+test_matrix_order() {
+	printf '%s\n' "1 3 1 good a=1" "1 3 1 fine a=1" >"$tmp/conf"
+	matrix MODES="shadow ept" HOST_KIND=metal CLOCK=tsc SEED=5
+	first=$(order_of)
+	[ "$(echo "$first" | wc -w)" = 40 ] && grep -qx "@env order_seed 5" "$tmp/out"
+	result $? "on metal each line runs ten times at least, by a seed that env.txt has"
+	[ "$(echo "$first" | tr ' ' '\n' | sort -u | grep -c .)" = 40 ]
+	result $? "each repetition in each mode once"
+	matrix MODES="shadow ept" HOST_KIND=metal CLOCK=tsc SEED=5
+	[ "$(order_of)" = "$first" ]
+	result $? "the same seed gives the same order"
+	matrix MODES="shadow ept" HOST_KIND=metal CLOCK=tsc SEED=6
+	[ "$(order_of)" != "$first" ]
+	result $? "another seed another"
+	matrix MODES="shadow ept"
+	[ "$(order_of)" = "$(for mode in shadow ept; do for name in good fine; do
+		printf '%s ' $mode.$name.1 $mode.$name.2 $mode.$name.3; done; done)" ]
+	result $? "on the emulated host they run as they are listed"
+	matrix SEED=x
+	says 2 "a number is expected" "SEED= that is no number"
+	matrix ORDER=upwards
+	says 2 "listed or shuffled" "an unknown ORDER="
+	make_pretended_host
 }
 
 make_pretended_host() {
@@ -579,12 +684,12 @@ test_matrix() {
 	matrix MODES="shadow ept"
 	[ $status = 1 ]
 	result $? "a failing workload makes the matrix fail"
-	has "@csv engine=penumbra,mode=ept,host=emulated,clock=ticks,backing=cold workload=good a=1 reps=3" \
+	has "@csv engine=penumbra,mode=ept,host=emulated,clock=ticks,backing=cold workload=good a=1 rep=3" \
 		"and the others are run, in every mode"
-	has "@note FAILED: shadow bad b=2: status 126: runner: it broke" "with a sentence"
+	has "@note FAILED: shadow bad b=2 rep 2: status 126: runner: it broke" "with a sentence"
 	has "@note left out: ept rare c=3: guest: a sentence" "what the CPU cannot do is left out"
 	has_not "@csv.*rare" "without a row"
-	has "@progress 28 28 6/6 penumbra done" "progress ends at its total"
+	has "@progress 28 28 12/12 penumbra done" "progress ends at its total"
 	[ "$(cat "$tmp/parameters/paging_mode")" = ept ]
 	result $? "paging_mode is switched"
 
@@ -593,8 +698,11 @@ test_matrix() {
 	result $? "the quick set leaves out what it says"
 	has_not "bad" "and only that"
 	matrix MODES=shadow WORKLOADS=bad REPS=7
-	has "workload=bad b=2 reps=7" "WORKLOADS= and REPS="
+	[ "$(grep -c "@csv.*workload=bad b=2 rep=[1-7] " "$tmp/out")" = 7 ]
+	result $? "WORKLOADS= and REPS="
 	has_not "good" "nothing else is run"
+	[ "$(grep -c "@note left out: ept rare" "$tmp/out")" = 0 ]
+	result $? "nor said to be left out"
 	has "@env page_walk_counters none: a pretended CPU" "what the CPU counts is a fact"
 	matrix MODES=shadow WORKLOADS=good PMU=off
 	has "workload=good.*pmu=off" "PMU=off"
@@ -611,6 +719,11 @@ test_matrix() {
 	make_pretended_host
 	matrix WORKLOADS=unknown
 	says 2 "no workload unknown" "an unknown workload"
+	matrix MODES=shadow WORKLOADS=rare REPS=4
+	[ "$(grep -c "@note left out: shadow rare" "$tmp/out"):$(grep -c "^runs" "$tmp/out")" = 1:0 ]
+	result $? "what is left out is tried and said once"
+	test_matrix_walks
+	test_matrix_order
 	matrix REPS=many
 	says 2 "number from 1 to 999" "REPS= that is no number"
 	matrix PMU=2
@@ -658,6 +771,14 @@ make_pretended_tree() {
 	printf '%%:\n\t@true\n' >"$tree/Makefile"
 	printf '#!/bin/sh\n' | tee "$tree/scripts/setup" >"$tree/scripts/load"
 	printf '%s\n' '1 1 1 gups a=1' '1 1 1 upload gtt=8' >"$tree/bench/matrix.conf"
+	# Its walker: two walks of four references in each region that was traced.
+	cat >"$tree/build/walkcount" <<-'END'
+	#!/bin/sh
+	[ "$1" != --columns ] || { echo region,walks,walk_refs_guest,walk_refs_nested,refs_per_walk; exit; }
+	cat >/dev/null
+	[ ! -e region ] || echo 1,2,8,0,4.000
+	END
+	chmod +x "$tree/build/walkcount"
 	row shadow gups 1 ok 3000 500 0x1 >"$tree/row.shadow"
 	row ept gups 1 ok 2000 0 0x1 >"$tree/row.ept"
 	cat >"$tree/scripts/emulated-host" <<-'END'
@@ -715,6 +836,23 @@ test_pretended_run() {
 		grep -qx "mitigations off" "$tree/results/latest/env.txt"
 	result $? "the host's kernel has no mitigations, and env.txt says so"
 
+	row shadow gups traced ok 3000 500 0x1 >>"$tree/row.shadow"
+	pretended_run MODES=shadow
+	has "traced rows and regions of the trace do not match" "a trace that lacks a region is said"
+	[ "$status:$(sed -n 3p "$tree/results/latest/raw.csv" | grep -c ',,,,,$')" = 1:1 ]
+	result $? "and its columns stay empty"
+	: >"$tree/region"
+	pretended_run MODES=shadow
+	[ "$status:$(tail -n 1 "$tree/results/latest/raw.csv" | grep -c ',gups,a:1,traced,.*,,2,8,0,4.000$')" = 0:1 ]
+	result $? "the walks of the traced repetition go into its row"
+	pretended_run MODES=shadow WALKS=off
+	! grep -q -- --trace "$tree/ran.shadow"
+	result $? "WALKS=off starts no trace"
+	pretended_run MODES=shadow WALKS=some
+	says 2 "WALKS=some: on or off" "WALKS= that is neither"
+	rm "$tree/region"
+	row shadow gups 1 ok 3000 500 0x1 >"$tree/row.shadow"
+
 	: >"$tree/wait"
 	pretended_run JOBS=2
 	[ "$status:$(modes_in "$tree/results/latest/raw.csv")" = "0:shadow ept " ]
@@ -751,8 +889,9 @@ test_pretended_run() {
 		tries=$((tries + 1))
 	done
 	hosts="$(cat "$tree/hangs.shadow") $(cat "$tree/hangs.ept")"
-	run_pid=$(ps -o pid= -o ppid= -A | awk -v host="${hosts%% *}" '
-		{ parent[$1] = $2 } END { print parent[parent[host]] }')
+	run_pid=$(ps -o pid= -o ppid= -o args= -A | awk -v pid="${hosts%% *}" '
+		{ parent[$1] = $2; run[$1] = / bench\/run$/ }
+		END { while (pid > 1 && !run[pid]) pid = parent[pid]; print pid }')
 	kill -TERM "$run_pid"
 	wait $waiting
 	grep -q "stopped; 2 rows" "$tmp/out"
@@ -897,7 +1036,7 @@ test_profile() {
 
 build
 cat >"$tmp/header" <<'END'
-engine,mode,workload,params,rep,status,ops,elapsed,control,clock,host,exits,exits_pt_write,exits_hidden_fault,exits_true_fault,exits_cr3,exits_invlpg,exits_nested,exits_other,flush_guest_invlpg,flush_guest_cr3,flush_guest_invpcid,flush_host,emulated_stores,sptes_written,shadow_pages_peak,shadow_bytes_peak,checksum,guest_faults,backing,gtt_mode,exits_gtt_write,exits_gtt_doorbell,gtt_entries_rebuilt,gtt_portions_compared,gtt_portions_clean,gtt_shadow_cycles,walk_cycles_load,walk_cycles_store,walk_cycles_ept,tlb_flush_dtlb,tlb_flush_stlb,guest_instructions,guest_mib
+engine,mode,workload,params,rep,status,ops,elapsed,control,clock,host,exits,exits_pt_write,exits_hidden_fault,exits_true_fault,exits_cr3,exits_invlpg,exits_nested,exits_other,flush_guest_invlpg,flush_guest_cr3,flush_guest_invpcid,flush_host,emulated_stores,sptes_written,shadow_pages_peak,shadow_bytes_peak,checksum,guest_faults,backing,gtt_mode,exits_gtt_write,exits_gtt_doorbell,gtt_entries_rebuilt,gtt_portions_compared,gtt_portions_clean,gtt_shadow_cycles,walk_cycles_load,walk_cycles_store,walk_cycles_ept,tlb_flush_dtlb,tlb_flush_stlb,guest_instructions,guest_mib,exits_host,walks,walk_refs_guest,walk_refs_nested,refs_per_walk
 END
 test_loader
 test_options

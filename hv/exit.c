@@ -744,7 +744,7 @@ static enum next exit_hlt(struct vcpu *v)
  */
 static enum next exit_interrupt(struct vcpu *v)
 {
-	count(counters_of(v), exits_interrupt);
+	count(counters_of(v), exits_host);
 	if (!cpu_let_interrupts(v))
 		return NEXT_NO_CPU;
 	return unlikely(vcpu_host_wants_cpu(v)) ? NEXT_BREAK : NEXT_ENTER;
@@ -752,14 +752,14 @@ static enum next exit_interrupt(struct vcpu *v)
 
 static enum next exit_nmi(struct vcpu *v)
 {
-	count(counters_of(v), exits_interrupt);
+	count(counters_of(v), exits_host);
 	cpu_take_nmi();
 	return NEXT_ENTER;
 }
 
 static enum next exit_machine_check(struct vcpu *v)
 {
-	count(counters_of(v), exits_exception);
+	count(counters_of(v), exits_host);
 	cpu_take_machine_check();
 	return NEXT_ENTER;
 }

@@ -117,14 +117,15 @@ static int copy_part(char __user **to, size_t *left, loff_t *pos, loff_t at, con
 static void derive(struct vm *vm)
 {
 	const struct vcpu *v = READ_ONCE(vm->vcpu);
-	u64 exits = READ_ONCE(vm->odd_exits);
+	u64 host = READ_ONCE(vm->count.v[CNT_exits_host]);
+	u64 all = READ_ONCE(vm->odd_exits);
 	int i;
 
 	for (i = 0; i < PENUMBRA_MAX_EXIT_REASONS; i++)
-		exits += READ_ONCE(vm->by_reason[i]);
-	WRITE_ONCE(vm->count.v[CNT_exits], exits);
+		all += READ_ONCE(vm->by_reason[i]);
+	WRITE_ONCE(vm->count.v[CNT_exits], all - host);
 	if (v && !v->hw.tag.vpid)
-		WRITE_ONCE(vm->count.v[CNT_flush_host_transition], exits);
+		WRITE_ONCE(vm->count.v[CNT_flush_host_transition], all);
 }
 
 static ssize_t stats_read(struct file *file, char __user *to, size_t size, loff_t *pos)

@@ -12,14 +12,14 @@
  *   RSI = physical address of struct boot_params (only the fields below are read).
  *
  * Command line
- *   `workload=NAME key=value... reps=N`; `workload=list` prints what there is. Words without `=`
+ *   `workload=NAME key=value... reps=N rep=FIRST`; `workload=list` prints what there is. Words without `=`
  *   and the keys of the kernel itself are described by `workload=list` too.
  *
  * Output
  *   GUEST_PORT_COM1 carries text for people, GUEST_PORT_ROW (or GUEST_PORT_COM1 too, where a read of
  *   that port does not give GUEST_ROW_THERE) one machine-readable line per repetition:
  *
- *     @row workload=NAME params=key:value;key:value rep=N status=ok|failed ops=N elapsed=N
+ *     @row workload=NAME params=key:value;key:value rep=N|traced status=ok|failed ops=N elapsed=N
  *     control=N checksum=0xHEX g_invlpg=N g_cr3=N g_invpcid=N g_pf=N
  *
  *   (one line; fields separated by one space, no spaces in values; more fields may follow).
@@ -66,6 +66,9 @@
  */
 #define GUEST_HC_SHARE_ROOTS 0x70656e01
 #define GUEST_ROOTS	     4
+
+/* rep of a repetition whose body is in an emulator's memory trace (trace=1). */
+#define GUEST_REP_TRACED "traced"
 
 /* Statuses on GUEST_PORT_EXIT. */
 #define GUEST_STATUS_OK	       0

@@ -4,8 +4,8 @@
  *
  * The enum, the statistics file descriptor, debugfs, the runner's columns and the table in the
  * documentation are all made from this list, so a counter cannot be in one and not in another.
- * Each VM exit is counted in "exits" and in exactly one other exits_* counter: its cause. A test
- * holds the sum to it.
+ * Each VM exit that the guest caused is counted in "exits" and in exactly one other exits_* counter:
+ * its cause. One that the host caused is in exits_host and nowhere else. A test holds the sum to it.
  *
  * Kinds: SUM only ever grows; PEAK is the highest value since the VM was made; NOW is an
  * instant value that goes up and down.
@@ -17,7 +17,9 @@
 
 /* COUNTER(name, unit, kind, sentence) */
 #define PENUMBRA_COUNTERS(COUNTER)                                                                 \
-	COUNTER(exits, NONE, SUM, "VM exits, all causes")                                          \
+	COUNTER(exits, NONE, SUM, "VM exits that the guest caused")                                \
+	COUNTER(exits_host, NONE, SUM,                                                             \
+		"VM exits that the host caused: interrupts, NMIs, time slices, kicks")             \
 	COUNTER(exits_pt_write, NONE, SUM, "exits: guest store into a write-protected page table") \
 	COUNTER(exits_hidden_fault, NONE, SUM, "exits: #PF that only the shadow caused")           \
 	COUNTER(exits_true_fault, NONE, SUM, "exits: #PF that the guest's own tables call for")    \
@@ -38,7 +40,6 @@
 	COUNTER(exits_cpuid, NONE, SUM, "exits: CPUID")                                            \
 	COUNTER(exits_vmcall, NONE, SUM, "exits: VMCALL")                                          \
 	COUNTER(exits_hlt, NONE, SUM, "exits: HLT")                                                \
-	COUNTER(exits_interrupt, NONE, SUM, "exits: host interrupt or NMI")                        \
 	COUNTER(exits_misc, NONE, SUM, "exits: every other reason")                                \
 	COUNTER(flush_guest_invlpg, NONE, SUM, "TLB flushes the guest asked for: INVLPG, trapped") \
 	COUNTER(flush_guest_cr3, NONE, SUM, "MOV to CR3 by the guest, trapped")                    \

@@ -434,7 +434,7 @@ bool cpu_let_interrupts(struct vcpu *v)
 	native_write_cr2(cr2);
 	if (unlikely(this_cpu_read(vmx_cpu.current_vcpu) != v))
 		return false;
-	if (v->hw.reason == EXIT_REASON_PREEMPTION_TIMER)
+	if (vmx_config.slice)
 		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, vmx_config.slice);
 	host_control_registers(v);
 	vmx_perf_switch(v);

@@ -138,12 +138,13 @@ static void probe_nested_and_tags(void)
 }
 
 /*
- * The VMX-preemption timer ends a guest's time slice. External interrupts do that as well, and on
- * silicon they always come first; but an emulated CPU may hold them back while the guest runs with
- * interrupts off (Bochs 2.7 does), and then nothing would ever stop a guest that makes no exit.
- * The timer counts guest time only, and an entry or exit costs nothing more for it.
+ * The VMX-preemption timer, for a CPU that holds the host's interrupts back while the guest runs with
+ * its own off (Bochs does): nothing else would ever stop a guest there. Each exit for a host
+ * interrupt starts the slice anew, and it is longer than the host's timer lets a CPU go undisturbed,
+ * so where interrupts do exit it never ends. It counts guest time only; entries and exits cost
+ * nothing more for it.
  */
-#define SLICE_MS 1u
+#define SLICE_MS 10u
 
 static void choose_slice(void)
 {

@@ -56,8 +56,10 @@ static int list(void)
 	}
 	printf("keys of the harness, for every workload:\n"
 	       "  reps=1              repetitions, one row each\n"
+	       "  rep=1               number of the first one\n"
 	       "  warmup=1            unmeasured runs of the body before the first repetition\n"
-	       "  trace=0             1: an emulator's magic breaks around the body (0 to 1)\n");
+	       "  trace=0             1: an emulator's magic breaks around the body; rep is then "
+	       "traced (0 to 1)\n");
 	print_kernel_keys();
 	return GUEST_STATUS_OK;
 }
@@ -172,15 +174,17 @@ static void measure(const struct workload *w, u64 ops, struct sample *s)
 static void print_row(const struct workload *w, const char *params, u64 rep, u64 ops,
 		      const struct sample *s)
 {
-	char control[24] = "";
+	char control[24] = "", number[24] = GUEST_REP_TRACED;
 
 	if (w->control)
 		snprintf(control, sizeof(control), "%lu", s->control);
+	if (!trace)
+		snprintf(number, sizeof(number), "%lu", rep);
 	row(GUEST_ROW_PREFIX
-	    "workload=%s params=%s rep=%lu status=%s ops=%lu elapsed=%lu control=%s "
+	    "workload=%s params=%s rep=%s status=%s ops=%lu elapsed=%lu control=%s "
 	    "checksum=0x%lx g_invlpg=%lu g_cr3=%lu g_invpcid=%lu g_pf=%lu g_pte=%lu "
 	    "g_cr3_direct=%lu\n",
-	    w->name, params, rep, s->ok ? "ok" : "failed", ops, s->elapsed, control, s->checksum,
+	    w->name, params, number, s->ok ? "ok" : "failed", ops, s->elapsed, control, s->checksum,
 	    s->counts.invlpg, s->counts.cr3, s->counts.invpcid, s->counts.pf, s->counts.pte,
 	    s->counts.cr3_direct);
 }
@@ -191,7 +195,7 @@ static u64 read_ops(const struct workload *w)
 }
 
 /* All repetitions with one set of parameters. */
-static int repeat(const struct workload *w, u64 reps, u64 warmup)
+static int repeat(const struct workload *w, u64 rep, u64 reps, u64 warmup)
 {
 	u64 ops = read_ops(w), first = 0;
 	int status = GUEST_STATUS_OK;
@@ -202,20 +206,20 @@ static int repeat(const struct workload *w, u64 reps, u64 warmup)
 		call(w->prepare);
 		w->body(ops);
 	}
-	for (u64 rep = 1; rep <= reps; rep++) {
+	for (u64 i = 0; i < reps; i++) {
 		struct sample s;
 
 		measure(w, ops, &s);
-		if (rep == 1)
+		if (!i)
 			first = s.checksum;
 		if (s.checksum != first) {
 			printf("guest: repetition %lu has checksum 0x%lx, the first had 0x%lx\n",
-			       rep, s.checksum, first);
+			       rep + i, s.checksum, first);
 			s.ok = false;
 		}
 		if (!s.ok)
 			status = GUEST_STATUS_FAILED;
-		print_row(w, params, rep, ops, &s);
+		print_row(w, params, rep + i, ops, &s);
 	}
 	return status;
 }
@@ -225,6 +229,7 @@ int guest_main(void)
 	const char *name = cmdline_get("workload");
 	const struct workload *w;
 	u64 reps = cmdline_number("reps", 1, 1, 100000);
+	u64 rep = cmdline_number("rep", 1, 1, 100000);
 	u64 warmup = cmdline_number("warmup", 1, 0, 1000);
 	int status = GUEST_STATUS_OK;
 
@@ -244,7 +249,7 @@ int guest_main(void)
 
 	call(w->setup);
 	do {
-		if (repeat(w, reps, warmup) != GUEST_STATUS_OK)
+		if (repeat(w, rep, reps, warmup) != GUEST_STATUS_OK)
 			status = GUEST_STATUS_FAILED;
 	} while (w->next && w->next());
 	return status;
