@@ -166,7 +166,7 @@ static void add_line(struct table *table, const char *path, const struct layout 
 		table_fail(path, "no memory for its rows");
 	why = read_row(copy, layout, &record);
 	/* Rows are written whole: this one was cut, or its disk was full. */
-	if (!why && (!size || line[size - 1] != '\n'))
+	if (!size || line[size - 1] != '\n')
 		why = "it ends in the middle of a line";
 	if (why) {
 		fprintf(stderr, "%s: %s line %lu is left out: %s\n", program, path, number, why);
@@ -202,7 +202,8 @@ void table_read(const char *path, struct table *table)
 			read_header(path, line, &layout);
 			if (number == 1)
 				continue;
-			fprintf(stderr, "%s: %s line %lu: a second header\n", program, path, number);
+			fprintf(stderr, "%s: %s line %lu: a second header\n", program, path,
+				number);
 			table->findings++;
 		} else {
 			add_line(table, path, &layout, line, number);
