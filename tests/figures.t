@@ -257,6 +257,25 @@ def test_bad_files(root):
     check(status == 2 and "not-there is not there" in said, "a folder to draw into that is not there", said)
 
 
+def test_space(root):
+    """A checkout whose path has a space in it."""
+    tree = f"{root}/a tree"
+    shutil.copytree(f"{TOP}/bench", f"{tree}/bench")
+    os.makedirs(f"{tree}/build")
+    for name in ("summarize", "breakdown", "walkmodel"):
+        shutil.copy(f"{TOP}/build/{name}", f"{tree}/build")
+    os.makedirs(f"{tree}/results/run")
+    os.makedirs(f"{tree}/results/walks")
+    shutil.copy(f"{REFERENCE}/run/raw.csv", f"{tree}/results/run")
+    for name in ("walks.csv", "walks_modelled.csv"):
+        shutil.copy(f"{REFERENCE}/walks/{name}", f"{tree}/results/walks")
+    status, said = run(f"{tree}/bench/plot", f"{tree}/results/run")
+    drawn = pictures(f"{tree}/results/run")
+    check(status == 0 and {"time", "walkcost", "exits"} <= set(drawn), "a path with a space", said)
+    with open(f"{tree}/results/run/time.csv", encoding="utf-8") as file:
+        check(",walks," in file.read(), "and what stands beside the run is found there")
+
+
 def test_full_disk(root):
     """A picture that cannot be written leaves the old one as it was."""
     disk = f"{root}/disk"
@@ -301,6 +320,7 @@ def main():
         test_new_names(root)
         test_breakdown(root)
         test_bad_files(root)
+        test_space(root)
         test_full_disk(root)
     print(f"1..{tests}")
     return failures != 0
