@@ -785,7 +785,7 @@ make_pretended_tree() {
 	#!/bin/sh
 	until_there() {
 		tries=0
-		while [ ! -e "$1" ] && [ $tries -lt 100 ]; do
+		while [ ! -e "$1" ] && [ $tries -lt 900 ]; do
 			sleep 0.1
 			tries=$((tries + 1))
 		done
@@ -803,7 +803,7 @@ make_pretended_tree() {
 	sed 's/^/@csv /' row.$mode
 	if [ -e hang ]; then
 		echo $$ >hangs.$mode
-		sleep 60
+		sleep 600
 	fi
 	echo "@progress 1 2 2/2 penumbra $mode gups"
 	[ $mode = shadow ] || : >last
@@ -884,7 +884,7 @@ test_pretended_run() {
 	pretended_run JOBS=2 MODES="shadow ept" &
 	waiting=$!
 	tries=0
-	while { [ ! -s "$tree/hangs.shadow" ] || [ ! -s "$tree/hangs.ept" ]; } && [ $tries -lt 100 ]; do
+	while { [ ! -s "$tree/hangs.shadow" ] || [ ! -s "$tree/hangs.ept" ]; } && [ $tries -lt 900 ]; do
 		sleep 0.1
 		tries=$((tries + 1))
 	done
@@ -898,11 +898,11 @@ test_pretended_run() {
 	result $? "a stopped run says what it has"
 	tries=0
 	# shellcheck disable=SC2086 # process numbers
-	while kill -0 $hosts 2>/dev/null && [ $tries -lt 50 ]; do
+	while kill -0 $hosts 2>/dev/null && [ $tries -lt 900 ]; do
 		sleep 0.1
 		tries=$((tries + 1))
 	done
-	[ $tries -lt 50 ]
+	[ $tries -lt 900 ]
 	result $? "and leaves nothing running"
 	[ "$(readlink "$tree/results/latest")" = "$latest" ]
 	result $? "nor moves results/latest"
