@@ -7,12 +7,12 @@
 B      ?= build
 CC     := $(if $(filter default,$(origin CC)),gcc,$(CC))
 HOST   ?=
-export B CC
+export B CC EMULATED_KERNEL EMULATED_BOCHS
 
 # Tests that run at a time: an emulated host keeps one CPU busy, and one is enough for all others.
 TEST_JOBS ?= 2
 
-.PHONY: all help setup bench test check plots report load unload clean
+.PHONY: all help setup bench test test-all check plots report load unload clean
 .DEFAULT_GOAL := help
 
 include scripts/build.mk workloads/build.mk bench/build.mk hv/build.mk tests/build.mk scripts/packaging/build.mk
@@ -34,11 +34,15 @@ help:
 #:                    MITIGATIONS=on     the emulated host's kernel with its own against CPU bugs;
 #:                                       off (default), both: one run after the other
 #:                    JOBS=1             passes at a time on the emulated host (default 2)
+#:                    EMULATED_KERNEL=trixie  another kernel of the emulated host, for tests as well:
+#:                                       a suite, a package, a version, a folder (scripts/emulated-host
+#:                                       --help); EMULATED_BOCHS=trixie: another Bochs
 #: others:
 #:   make cost      ticks per operation, engines and modes side by side; takes the same
 #:   make growth    the same as processes, table pages and guest memory grow
 #:   make phase     who costs least where: working set against table updates, and the crossover
 #:   bench/profile  which functions the instructions of a workload are in (--help)
+#:   make test-all  the same and more on every kernel and Bochs of tests/kernels.conf: about two hours
 #:   make plots     draw again from CSV, as SVG, PDF and PNG (RESULTS=results/DIR, default
 #:                  results/latest; RESULTS=results/reference draws all of its parts)
 #:   make report    one page of it all, results/latest/report.html (or of RESULTS=results/DIR)
@@ -53,7 +57,7 @@ help:
 #:   make all       only build
 #:   make clean     remove build products (results stay)
 
-all: $(B)/runner $(B)/summarize $(B)/growth $(B)/suite.elf $(TEST_PROGRAMS) emulated-tools $(B)/emulated/hv/penumbra.ko
+all: $(B)/runner $(B)/summarize $(B)/growth $(B)/suite.elf $(TEST_PROGRAMS) emulated-tools emulated-module
 
 $(B):
 	@mkdir -p $@
@@ -75,9 +79,12 @@ report:
 	@bench/report $(RESULTS)
 
 test:
-	@scripts/setup build emulated plots check packages
+	@scripts/setup build emulated plots test check packages
 	@$(MAKE) --no-print-directory all
 	@prove --timer -j $(TEST_JOBS) $(TESTS)
+
+test-all: test
+	@tests/all
 
 check:
 	@scripts/setup build emulated check

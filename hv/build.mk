@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The module: $(B)/hv/penumbra.ko for the running kernel, $(B)/emulated/hv/penumbra.ko for the
-# emulated host's. Built in a copy, so that kbuild's own files stay out of the source tree.
+# emulated host's own, $(B)/emulated/kernels/*/hv/penumbra.ko for others of its kernels. Built in a copy,
+# so that kbuild's own files stay out of the source tree.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
-EMULATED_KDIR ?= $(shell scripts/emulated-host --print kdir)
+# Of a kernel that scripts/emulated-host can choose. The name "default" is not what EMULATED_KERNEL says.
+emulated_kdir = $(shell scripts/emulated-host --kernel $(1) --print kdir)
 
 hv_sources := $(shell find hv -name '*.[chS]') hv/Kbuild
 
@@ -20,4 +22,12 @@ $(B)/hv/penumbra.ko: $(hv_sources)
 	$(call hv_module,$(@D),$(KDIR))
 
 $(B)/emulated/hv/penumbra.ko: $(hv_sources)
-	$(call hv_module,$(@D),$(EMULATED_KDIR))
+	$(call hv_module,$(@D),$(call emulated_kdir,default))
+
+$(B)/emulated/kernels/%/hv/penumbra.ko: $(hv_sources)
+	$(call hv_module,$(@D),$(call emulated_kdir,$*))
+
+# For the kernel that EMULATED_KERNEL names, as scripts/emulated-host takes it.
+.PHONY: emulated-module
+emulated-module:
+	+@module=$$(scripts/emulated-host --print module) && $(MAKE) --no-print-directory $$module
