@@ -173,12 +173,12 @@ static void print_flushes(struct work *w)
 }
 
 /*
- * Every column of a cause that the summary has. Where it has none for the host's exits, they are
- * among exits_other, which then says nothing of the guest.
+ * Every column of a cause that the summary has. Where the host's exits were not counted apart, they
+ * are among exits_other, which then says nothing of the guest.
  */
 static void print_exits(struct work *w)
 {
-	bool split = csv_text(w->summary, w->row, "exits_host_per_op");
+	bool split = !isnan(csv_number(w->summary, w->row, "exits_host_per_op"));
 
 	for (size_t i = 0; i < w->summary->columns; i++) {
 		const char *name = w->summary->name[i];

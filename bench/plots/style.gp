@@ -14,12 +14,12 @@ if (format eq "svg") {
 # Cairo's terminals take 96 dots an inch for granted.
 if (format eq "pdf") {
 	set terminal pdfcairo size (width/72.0),(height/72.0) noenhanced font "DejaVu Sans,7" \
-		fontscale 0.75 linewidth 0.6 pointscale 0.5
+		fontscale 0.75 linewidth 0.6 pointscale 0.75
 }
 if (format eq "png") {
 	dots = 300/72.0
 	set terminal pngcairo size (width*dots),(height*dots) noenhanced font "DejaVu Sans,7" \
-		fontscale (dots*0.75) linewidth (dots*0.6) pointscale (dots*0.5)
+		fontscale (dots*0.75) linewidth (dots*0.6) pointscale (dots*0.75)
 }
 set output output
 set encoding utf8

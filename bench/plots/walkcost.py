@@ -113,7 +113,8 @@ def draw(directory, folders):
         for kind, (_, colour, shape, dash) in KINDS.items():
             curve = [(p[0], p[1 + line]) for p in lines.get(kind, [])]
             curve = [p if not line or p[1] > 0.08 else None for p in curve]
-            panel.line(curve, colour, 2.4 if kind == "none" else 1.4, dash)
+            # The widest lies below, and shows around those that cover it.
+            panel.line(curve, colour, 4 if kind == "none" else 1.4, dash)
             if line and kind in points:
                 marks = [(s, v) for s, v in sorted(points[kind].items()) if v >= 0.08]
                 panel.points([m for m in marks if axis[0] <= m[0] <= axis[1]], colour, shape, 1.1)
