@@ -123,13 +123,15 @@ void cpu_vcpu_setup(struct vcpu *v);
 void cpu_vcpu_free(struct vcpu *v);
 bool cpu_load(struct vcpu *v);
 bool cpu_still_loaded(struct vcpu *v);
+void cpu_unload(struct vcpu *v);
 
 /* A burst: interrupts are off from cpu_burst_begin() to cpu_burst_end(). */
 void cpu_burst_begin(struct vcpu *v);
 void cpu_burst_end(struct vcpu *v);
 bool cpu_let_interrupts(struct vcpu *v);
-void cpu_take_nmi(void);
-void cpu_take_machine_check(void);
+void cpu_host_code_ran(struct vcpu *v);
+void cpu_take_nmi(struct vcpu *v);
+bool cpu_take_machine_check(struct vcpu *v);
 void cpu_rearm(struct vcpu *v);
 unsigned int cpu_run(struct vcpu *v, unsigned int *kind); /* returns enum next */
 

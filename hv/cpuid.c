@@ -7,6 +7,7 @@
 #include <asm/cpufeature.h>
 #include <asm/processor.h>
 
+#include "compat.h"
 #include "cpu.h"
 #include "penumbra.h"
 

@@ -753,15 +753,18 @@ static enum next exit_interrupt(struct vcpu *v)
 static enum next exit_nmi(struct vcpu *v)
 {
 	count(counters_of(v), exits_host);
-	cpu_take_nmi();
+	cpu_take_nmi(v);
 	return NEXT_ENTER;
 }
 
 static enum next exit_machine_check(struct vcpu *v)
 {
 	count(counters_of(v), exits_host);
-	cpu_take_machine_check();
-	return NEXT_ENTER;
+	if (!cpu_take_machine_check(v))
+		return exit_stop(v, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
+				 "a machine check, for which this kernel has no handler", 0);
+	/* The handler may have left work to this thread: to part with memory that is broken. */
+	return NEXT_BREAK;
 }
 
 static enum next exit_exception(struct vcpu *v)
@@ -872,6 +875,7 @@ enum next exit_traced(struct vcpu *v, unsigned int kind)
 	u64 begin = rdtsc(), rip = cpu_rip(v), cr2;
 	enum next next = exit_table[kind](v);
 
+	cpu_host_code_ran(v);
 	cr2 = native_read_cr2(); /* what listens may fault */
 	trace_penumbra_exit(v->vm->id, v->hw.reason, cpu_exit_qualification(v), rip, kind, next,
 			    rdtsc() - begin);

@@ -6,6 +6,7 @@
 #include <linux/kvm.h>
 #include <asm/msr.h>
 
+#include "compat.h"
 #include "cpu.h"
 #include "penumbra.h"
 
@@ -134,7 +135,7 @@ static bool pat_valid(u64 pat)
 static void into_hardware(u32 index, u64 value)
 {
 	if (index == MSR_STAR || index == MSR_LSTAR || index == MSR_SYSCALL_MASK)
-		wrmsrl(index, value);
+		wrmsrq(index, value);
 }
 
 static bool write_checked(struct vcpu *v, const struct guest_msr *m, u64 value)

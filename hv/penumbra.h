@@ -11,6 +11,7 @@
 #define PENUMBRA_H
 
 #include <linux/atomic.h>
+#include <linux/interrupt.h>
 #include <linux/kref.h>
 #include <linux/kvm.h>
 #include <linux/mutex.h>
@@ -19,6 +20,7 @@
 #include <asm/fpu/types.h>
 #include <asm/processor-flags.h>
 
+#include "compat.h"
 #include "cpu.h"
 #include "mmu/emulate.h"
 #include "mmu/modes.h"
@@ -170,11 +172,15 @@ int vcpu_hold_cpu(struct vcpu *v);
 void vcpu_release_cpu(struct vcpu *v);
 void vcpu_forget_exit(struct vcpu *v);
 
-/* Should the burst end? Set together with an interrupt for this CPU, always. */
+/*
+ * Should the burst end? Set together with an interrupt for this CPU, always. On kernels whose
+ * kernel_fpu_begin() holds softirqs off, what an interrupt left to them waits for the burst's end.
+ */
 static inline bool vcpu_host_wants_cpu(const struct vcpu *v)
 {
-	return need_resched() || signal_pending(current) || atomic_read(&v->vm->waiters) ||
-	       READ_ONCE(v->vm->want) != v->vm->pg.ops;
+	return (read_thread_flags() & (COMPAT_TURN | COMPAT_WORK)) ||
+	       atomic_read(&v->vm->waiters) || READ_ONCE(v->vm->want) != v->vm->pg.ops ||
+	       (softirq_count() && local_softirq_pending());
 }
 
 /* state.c */

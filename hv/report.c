@@ -58,7 +58,7 @@ static_assert(offsetof(struct stats_entry, name) == offsetof(struct kvm_stats_de
 /* The file up to the data, which is read live from the VM. */
 struct stats_file {
 	struct kvm_stats_header header;
-	char id[NAME_SIZE];
+	char id[sizeof_field(struct vm, stats_id) + sizeof("/vcpu-0")]; /* a multiple of 8 */
 	struct stats_entry entry[CNT_NR];
 };
 

@@ -14,6 +14,7 @@
 #include <asm/fpu/api.h>
 #include <asm/tsc.h>
 
+#include "compat.h"
 #include "cpu.h"
 #include "penumbra.h"
 
@@ -49,6 +50,7 @@ static enum next burst(struct vcpu *v)
 			v->retry = kind;
 		save_guest_fpu(v);
 		cpu_burst_end(v);
+		cpu_unload(v);
 	}
 	local_irq_enable();
 out:
@@ -74,7 +76,7 @@ static int between_bursts(struct vcpu *v, enum next next)
 	}
 	/* Whoever waits for the lock gets it: the mutex hands itself over. */
 	mutex_unlock(&vm->lock);
-	cond_resched();
+	compat_resched();
 	mutex_lock(&vm->lock);
 	return 0;
 }
@@ -93,6 +95,22 @@ void vcpu_forget_exit(struct vcpu *v)
 	v->answer = ANSWER_NOTHING;
 }
 
+/*
+ * The kernel wants the thread on its way to user space: for a signal, or for work without one, such
+ * as to part with memory that a machine check found broken, reclaim for a memory cgroup, io_uring's.
+ * After such work the system call is made again, unseen by the program; if a signal came meanwhile
+ * and its handler ran, the program is told -EINTR as ever.
+ */
+static int leave_for_work(struct vcpu *v)
+{
+	v->run->exit_reason = KVM_EXIT_INTR;
+	if (task_sigpending(current))
+		return -EINTR;
+	/* Without it a system call is not made again. */
+	set_thread_flag(TIF_NOTIFY_SIGNAL);
+	return -ERESTARTNOHAND;
+}
+
 static int run_locked(struct vcpu *v)
 {
 	int err;
@@ -100,10 +118,8 @@ static int run_locked(struct vcpu *v)
 	for (;;) {
 		enum next next;
 
-		if (signal_pending(current)) {
-			v->run->exit_reason = KVM_EXIT_INTR;
-			return -EINTR;
-		}
+		if (read_thread_flags() & COMPAT_WORK)
+			return leave_for_work(v);
 		if (unlikely(READ_ONCE(v->vm->want) != v->vm->pg.ops)) {
 			err = vm_switch_mode(v->vm);
 			if (err)
@@ -145,7 +161,7 @@ int vcpu_run(struct vcpu *v)
 		exit_complete(v);
 		vcpu_release_cpu(v);
 	}
-	if (READ_ONCE(v->run->immediate_exit)) {
+	if (compat_immediate_exit(v->run)) {
 		v->run->exit_reason = KVM_EXIT_INTR;
 		return -EINTR;
 	}
@@ -192,6 +208,7 @@ int vcpu_hold_cpu(struct vcpu *v)
  */
 void vcpu_release_cpu(struct vcpu *v)
 {
+	cpu_unload(v);
 	local_irq_enable();
 	preempt_enable();
 }

@@ -19,6 +19,7 @@
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/io.h>
+#include <linux/kvm_types.h> /* gva_t, gpa_t, hpa_t, gfn_t */
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/string.h>
@@ -129,11 +130,11 @@ static inline u64 shim_cycles(void)
 	return __builtin_ia32_rdtsc();
 }
 
-#endif
-
 typedef u64 gva_t; /* guest-virtual address, bytes */
 typedef u64 gpa_t; /* guest-physical address, bytes */
 typedef u64 hpa_t; /* host-physical address, bytes */
 typedef u64 gfn_t; /* guest frame number: gpa >> 12 */
+
+#endif
 
 #endif

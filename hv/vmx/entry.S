@@ -4,10 +4,12 @@
  * offsets that the compiler made.
  */
 #include <linux/linkage.h>
+#include <linux/objtool.h>
 #include <asm/alternative.h>
 #include <asm/asm.h>
 #include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
+#include <asm/percpu.h>
 #include <asm/segment.h>
 #include <asm/unwind_hints.h>
 #include "offsets.h"
@@ -56,6 +58,51 @@
 	.text
 
 /*
+ * The kernel's own way to clear the branch history where modules may call it; else the same
+ * instructions, as Intel's guidance on Branch History Injection has them: 5 calls deep, with 5 taken
+ * branches at each depth, which is more than the history buffer holds. Each RET lies in the upper half
+ * of its cache line, where Indirect Target Selection has no hold on it.
+ */
+#ifdef HAVE_CLEAR_BHB_LOOP
+#define CLEAR_HISTORY CLEAR_BRANCH_HISTORY_VMEXIT
+#else
+#define CLEAR_HISTORY ALTERNATIVE "", "call clear_history", X86_FEATURE_CLEAR_BHB_VMEXIT
+
+SYM_FUNC_START_LOCAL(clear_history)
+	push	%rbp
+	mov	%rsp, %rbp
+	mov	$5, %ecx
+	ANNOTATE_INTRA_FUNCTION_CALL
+	call	.Ldeeper
+	jmp	.Lcleared
+	.balign	64, 0xcc
+	.skip	32 - 5, 0xcc
+	ANNOTATE_INTRA_FUNCTION_CALL
+.Ldeeper:
+	call	.Lbranches
+	RET
+	.balign	64, 0xcc
+	.skip	32 - 18, 0xcc
+.Lbranches:
+	mov	$5, %eax
+.Lagain:
+	jmp	.Ltaken
+	nop
+.Ltaken:
+	sub	$1, %eax
+	jnz	.Lagain
+	sub	$1, %ecx
+	jnz	.Ldeeper
+	RET
+.Lcleared:
+	lfence
+	pop	%rbp
+	RET
+SYM_FUNC_END(clear_history)
+STACK_FRAME_NON_STANDARD clear_history
+#endif
+
+/*
  * RDI = struct vcpu, on return as well. Every other register but RSP is lost: the caller names
  * them to its compiler, which then saves what it needs once for many exits. RAX = 0 after a VM
  * exit, 1 when the entry failed before the guest's state was loaded. Interrupts are off.
@@ -75,11 +122,20 @@ SYM_FUNC_START(vmx_enter)
 	jmp	.Lfailed
 
 	/*
-	 * What the CPU's internal buffers hold of the host must not be sampled by the guest (MDS and
-	 * its kin): VERW overwrites them. What is loaded after it is the guest's own.
+	 * The guest's IA32_SPEC_CTRL is 0. What the CPU's internal buffers hold of the host must not be
+	 * sampled by the guest (MDS and its kin): VERW overwrites them. What is loaded after it is the
+	 * guest's own.
 	 */
 .Lcareful:
-	testb	$ENTER_VERW, VCPU_HOW(%rdi)
+	testb	$ENTER_SPEC, VCPU_HOW(%rdi)
+	jz	3f
+	cmpl	$0, PER_CPU_VAR(x86_spec_ctrl_current)
+	je	3f
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
+	xor	%eax, %eax
+	xor	%edx, %edx
+	wrmsr
+3:	testb	$ENTER_VERW, VCPU_HOW(%rdi)
 	jz	1f
 	verw	.Ldata_selector(%rip)
 	/* If it fails, odd_exit() in exits.c says so: once launched, a VMCS stays so. */
@@ -101,22 +157,35 @@ SYM_FUNC_START(vmx_enter)
 	 * VM exits arrive here, with the guest's registers and our stack. What the guest taught the
 	 * branch predictor must not steer our returns and branches: each step is there only if the
 	 * kernel found that this CPU needs it, and mitigations= lets it.
+	 *
+	 * A VM exit is no indirect branch: no ENDBR has to be here.
 	 */
 SYM_INNER_LABEL(vmx_exit_guarded, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
 	UNWIND_HINT_RESTORE
 	SAVE_GUEST_REGISTERS
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, X86_FEATURE_RSB_VMEXIT_LITE
-	CLEAR_BRANCH_HISTORY_VMEXIT
-	/* Without enhanced IBRS the bit counts only if written again in the new mode. */
-	ALTERNATIVE "jmp .Lclean", "", X86_FEATURE_KERNEL_IBRS
+	CLEAR_HISTORY
+	/*
+	 * What the kernel wants now: it is another value for a thread that asked for more. Where the
+	 * host's is 0, so is the guest's, and no write is needed: without enhanced IBRS, where a value
+	 * counts only if it is written again in the new mode, it has the bit and is not 0. No branch
+	 * that speculation could take wrongly may come between here and the write.
+	 */
+	ALTERNATIVE "jmp .Lclean", "", X86_FEATURE_MSR_SPEC_CTRL
+	mov	PER_CPU_VAR(x86_spec_ctrl_current), %eax
+	test	%eax, %eax
+	jz	.Lspec_done
 	mov	$MSR_IA32_SPEC_CTRL, %ecx
-	mov	VCPU_HOST_SPEC_CTRL(%rdi), %eax
 	xor	%edx, %edx
 	wrmsr
+.Lspec_done:
+	lfence
 	jmp	.Lclean
 
 	/* The same for a host that wants none of it. */
 SYM_INNER_LABEL(vmx_exit_plain, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
 	UNWIND_HINT_RESTORE
 	SAVE_GUEST_REGISTERS
 	xor	%eax, %eax
@@ -142,8 +211,17 @@ SYM_INNER_LABEL(vmx_exit_plain, SYM_L_GLOBAL)
 	xor	%r15d, %r15d
 	jmp	.Lreturn
 
+	/* The host's IA32_SPEC_CTRL has to come back here, too. */
 .Lfailed:
-	mov	$1, %eax
+	mov	(%rsp), %rdi
+	testb	$ENTER_SPEC, VCPU_HOW(%rdi)
+	jz	4f
+	ALTERNATIVE "jmp 4f", "", X86_FEATURE_MSR_SPEC_CTRL
+	mov	PER_CPU_VAR(x86_spec_ctrl_current), %eax
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
+	xor	%edx, %edx
+	wrmsr
+4:	mov	$1, %eax
 	jmp	.Lreturn
 SYM_FUNC_END(vmx_enter)
 

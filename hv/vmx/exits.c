@@ -327,6 +327,13 @@ void cpu_exit_pf(struct vcpu *v, struct paging_fault *f)
 	f->in_walk = false;
 }
 
+/* Exit qualification of an EPT violation: SDM vol. 3, table 28-7. */
+#define EPT_Q_WRITE	     BIT(1)
+#define EPT_Q_FETCH	     BIT(2)
+#define EPT_Q_PRESENT	     (BIT(3) | BIT(4) | BIT(5)) /* what the entries allow: R, W, X */
+#define EPT_Q_GVA_VALID	     BIT(7)
+#define EPT_Q_GVA_TRANSLATED BIT(8)
+
 /**
  * cpu_exit_nested() - the fault behind EXIT_NESTED
  * @v: the vCPU, loaded
@@ -334,17 +341,15 @@ void cpu_exit_pf(struct vcpu *v, struct paging_fault *f)
  */
 void cpu_exit_nested(struct vcpu *v, struct paging_fault *f)
 {
-	/* SDM vol. 3, table 28-7. */
 	u64 q = vmcs_readl(EXIT_QUALIFICATION);
 
 	common_fault(f);
 	f->gpa = vmcs_read64(GUEST_PHYSICAL_ADDRESS);
-	f->has_gva = q & BIT(EPT_VIOLATION_GVA_IS_VALID_BIT);
+	f->has_gva = q & EPT_Q_GVA_VALID;
 	f->gva = f->has_gva ? vmcs_readl(GUEST_LINEAR_ADDRESS) : 0;
-	f->in_walk = f->has_gva && !(q & BIT(EPT_VIOLATION_GVA_TRANSLATED_BIT));
-	f->code = (q & BIT(EPT_VIOLATION_ACC_WRITE_BIT) ? PF_W : 0) |
-		  (q & BIT(EPT_VIOLATION_ACC_INSTR_BIT) ? PF_I : 0) |
-		  ((q >> EPT_VIOLATION_RWX_SHIFT) & 7 ? PF_P : 0) | (f->cpl == 3 ? PF_U : 0);
+	f->in_walk = f->has_gva && !(q & EPT_Q_GVA_TRANSLATED);
+	f->code = (q & EPT_Q_WRITE ? PF_W : 0) | (q & EPT_Q_FETCH ? PF_I : 0) |
+		  (q & EPT_Q_PRESENT ? PF_P : 0) | (f->cpl == 3 ? PF_U : 0);
 }
 
 union exit_cr cpu_exit_cr(struct vcpu *v)

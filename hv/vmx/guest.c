@@ -270,12 +270,8 @@ u64 cpu_guest_dr7(struct vcpu *v)
 void cpu_set_guest_dr7(struct vcpu *v, u64 value)
 {
 	vmcs_writel(GUEST_DR7, value);
-	if (value & (DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK)) {
-		set_debugreg(v->dr[0], 0);
-		set_debugreg(v->dr[1], 1);
-		set_debugreg(v->dr[2], 2);
-		set_debugreg(v->dr[3], 3);
-	}
+	if (value & (DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK))
+		vmx_load_debug_registers(v);
 }
 
 /* MSRs that are control fields. */

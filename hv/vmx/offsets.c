@@ -26,7 +26,7 @@ static void __used common(void)
 	OFFSET(VCPU_R15, vcpu, regs.gpr[15]);
 	OFFSET(VCPU_HOST_RSP, vcpu, hw.host_rsp);
 	OFFSET(VCPU_HOW, vcpu, hw.how);
-	OFFSET(VCPU_HOST_SPEC_CTRL, vcpu, hw.host_spec_ctrl);
 	DEFINE(ENTER_LAUNCH_BIT, ilog2(VMX_ENTER_LAUNCH));
 	DEFINE(ENTER_VERW, VMX_ENTER_VERW);
+	DEFINE(ENTER_SPEC, VMX_ENTER_SPEC);
 }

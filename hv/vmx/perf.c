@@ -22,6 +22,7 @@
 #include <asm/perf_event.h>
 #include <asm/processor.h>
 
+#include "../compat.h"
 #include "../penumbra.h"
 #include "vmcs.h"
 #include "vmx.h"
@@ -81,7 +82,7 @@ void vmx_perf_switch(struct vcpu *v)
 	int i, nr = 0;
 
 	if (READ_ONCE(param.pmu))
-		msr = perf_guest_get_msrs(&nr, NULL);
+		msr = compat_guest_msrs(&nr);
 	for (i = 0; msr && i < nr; i++) {
 		if (msr[i].host == msr[i].guest)
 			continue;

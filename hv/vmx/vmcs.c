@@ -9,6 +9,7 @@
 #include <linux/hw_breakpoint.h>
 #include <linux/ratelimit.h>
 #include <linux/smp.h>
+#include <linux/vtime.h>
 #include <asm/cpu_entry_area.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
@@ -19,6 +20,7 @@
 #include <asm/tlbflush.h>
 #include <asm/trapnr.h>
 
+#include "../compat.h"
 #include "../cpu.h"
 #include "../penumbra.h"
 #include "vmcs.h"
@@ -177,7 +179,7 @@ void cpu_vcpu_setup(struct vcpu *v)
 	vmcs_write16(HOST_GS_SELECTOR, 0);
 	vmcs_write16(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
 	vmx_mitigate_vcpu(v);
-	rdmsrl(MSR_EFER, value);
+	rdmsrq(MSR_EFER, value);
 	vmcs_write64(HOST_IA32_EFER, value);
 }
 
@@ -191,27 +193,11 @@ static void clear_ipi(void *vcpu)
 		vmx_clear_here(v);
 }
 
-/**
- * cpu_load() - make a vCPU's VMCS current on this CPU
- * @v: the vCPU; preemption is off, interrupts are on
- *
- * Return: false when VMX is off on this CPU because it is going away.
- */
-bool cpu_load(struct vcpu *v)
+/* VMX is on, interrupts are off, and the VMCS is active on no other CPU. */
+static void make_current(struct vcpu *v, struct vmx_cpu *c)
 {
 	int cpu = smp_processor_id();
-	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
-	int old = READ_ONCE(v->hw.cpu);
 
-	if (likely(READ_ONCE(c->current_vcpu) == v))
-		return true;
-	if (old >= 0 && old != cpu)
-		smp_call_function_single(old, clear_ipi, v, 1);
-	local_irq_disable();
-	if (!c->on) {
-		local_irq_enable();
-		return false;
-	}
 	if (v->hw.cpu != cpu) {
 		/* It comes cleared from another CPU; a new one has to be. */
 		if (v->hw.flushed_cpu < 0)
@@ -221,14 +207,72 @@ bool cpu_load(struct vcpu *v)
 	}
 	vmptrld(v->hw.vmcs);
 	c->current_vcpu = v;
-	vmx_mitigate_switch(v);
+	if (c->ran_last != v) {
+		vmx_mitigate_switch(v);
+		c->ran_last = v;
+	}
 	if (v->hw.flushed_cpu != cpu) {
 		/* What it left in this CPU's TLB on an earlier visit may be stale by now. */
 		v->hw.flushed_cpu = cpu;
 		v->pv.flush |= FLUSH_CONTEXT | FLUSH_NESTED;
 	}
+}
+
+/**
+ * cpu_load() - make a vCPU's VMCS current on this CPU
+ * @v: the vCPU; preemption is off, interrupts are on
+ *
+ * Return: false when VMX is off on this CPU because it is going away.
+ */
+bool cpu_load(struct vcpu *v)
+{
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
+	int old = READ_ONCE(v->hw.cpu);
+
+	if (COMPAT_VMX_BRIEF || likely(READ_ONCE(c->current_vcpu) == v))
+		return true;
+	if (old >= 0 && old != smp_processor_id())
+		smp_call_function_single(old, clear_ipi, v, 1);
+	local_irq_disable();
+	if (!c->on) {
+		local_irq_enable();
+		return false;
+	}
+	make_current(v, c);
 	local_irq_enable();
 	return true;
+}
+
+/**
+ * cpu_still_loaded() - is the vCPU that cpu_load() loaded still there?
+ * @v: the vCPU; interrupts are off, and stay so until cpu_unload()
+ *
+ * Where VMX is on only briefly, it comes on here.
+ *
+ * Return: false when VMX was switched off between cpu_load() and now.
+ */
+bool cpu_still_loaded(struct vcpu *v)
+{
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
+
+	if (COMPAT_VMX_BRIEF) {
+		if (vmx_on_here())
+			return false;
+		make_current(v, c);
+	}
+	return c->current_vcpu == v;
+}
+
+/**
+ * cpu_unload() - interrupts are about to be on
+ * @v: the vCPU; cpu_still_loaded() has said yes
+ *
+ * Where VMX is on only briefly, it goes off here, and the VMCS is active on no CPU.
+ */
+void cpu_unload(struct vcpu *v)
+{
+	if (COMPAT_VMX_BRIEF)
+		vmx_off_here();
 }
 
 /**
@@ -266,6 +310,8 @@ void cpu_vcpu_free(struct vcpu *v)
 	cpu = READ_ONCE(v->hw.cpu);
 	if (cpu >= 0)
 		smp_call_function_single(cpu, clear_ipi, v, 1);
+	/* Another vCPU may get this address. */
+	for_each_possible_cpu(cpu) cmpxchg(&per_cpu(vmx_cpu, cpu).ran_last, v, NULL);
 	free_page((unsigned long)v->hw.vmcs);
 	v->hw.vmcs = NULL;
 	vmx_vpid_put(v->hw.tag.vpid);
@@ -284,13 +330,13 @@ static void host_of_cpu(struct vcpu *v)
 	vmcs_writel(HOST_IDTR_BASE, idt.address);
 	vmcs_writel(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
 	vmcs_writel(HOST_GDTR_BASE, (unsigned long)get_current_gdt_ro());
-	rdmsrl(MSR_GS_BASE, value);
+	rdmsrq(MSR_GS_BASE, value);
 	vmcs_writel(HOST_GS_BASE, value);
-	rdmsrl(MSR_IA32_SYSENTER_CS, value);
+	rdmsrq(MSR_IA32_SYSENTER_CS, value);
 	vmcs_write32(HOST_IA32_SYSENTER_CS, value);
-	rdmsrl(MSR_IA32_SYSENTER_ESP, value);
+	rdmsrq(MSR_IA32_SYSENTER_ESP, value);
 	vmcs_writel(HOST_IA32_SYSENTER_ESP, value);
-	rdmsrl(MSR_IA32_SYSENTER_EIP, value);
+	rdmsrq(MSR_IA32_SYSENTER_EIP, value);
 	vmcs_writel(HOST_IA32_SYSENTER_EIP, value);
 	v->hw.host_cpu = cpu;
 }
@@ -298,7 +344,7 @@ static void host_of_cpu(struct vcpu *v)
 /* Control registers of the host can change under an interrupt handler. */
 static void host_control_registers(struct vcpu *v)
 {
-	u64 cr3 = __read_cr3(), cr4 = cr4_read_shadow();
+	u64 cr3 = __read_cr3(), cr4 = __read_cr4();
 
 	if (unlikely(cr3 != v->hw.host_cr3)) {
 		vmcs_writel(HOST_CR3, cr3);
@@ -323,12 +369,12 @@ static void host_segments_save(struct vcpu *v)
 	savesegment(fs, v->hw.host_fs);
 	savesegment(gs, v->hw.host_gs);
 	store_ldt(v->hw.host_ldt);
-	rdmsrl(MSR_FS_BASE, fs_base);
+	rdmsrq(MSR_FS_BASE, fs_base);
 	if (fs_base != v->hw.host_fs_base) {
 		vmcs_writel(HOST_FS_BASE, fs_base);
 		v->hw.host_fs_base = fs_base;
 	}
-	rdmsrl(MSR_KERNEL_GS_BASE, v->hw.host_kernel_gs_base);
+	rdmsrq(MSR_KERNEL_GS_BASE, v->hw.host_kernel_gs_base);
 }
 
 static void host_segments_restore(struct vcpu *v)
@@ -341,11 +387,11 @@ static void host_segments_restore(struct vcpu *v)
 	}
 	if (unlikely(v->hw.host_fs)) {
 		loadsegment(fs, v->hw.host_fs);
-		wrmsrl(MSR_FS_BASE, v->hw.host_fs_base);
+		wrmsrq(MSR_FS_BASE, v->hw.host_fs_base);
 	}
 	if (unlikely(v->hw.host_gs))
 		load_gs_index(v->hw.host_gs);
-	wrmsrl(MSR_KERNEL_GS_BASE, v->hw.host_kernel_gs_base);
+	wrmsrq(MSR_KERNEL_GS_BASE, v->hw.host_kernel_gs_base);
 	invalidate_tss_limit();
 	load_fixmap_gdt(smp_processor_id());
 }
@@ -358,17 +404,50 @@ static DEFINE_PER_CPU(struct syscall_msrs, host_syscall);
 
 static void load_syscall_msrs(u64 star, u64 lstar, u64 fmask)
 {
-	wrmsrl(MSR_STAR, star);
-	wrmsrl(MSR_LSTAR, lstar);
-	wrmsrl(MSR_SYSCALL_MASK, fmask);
+	wrmsrq(MSR_STAR, star);
+	wrmsrq(MSR_LSTAR, lstar);
+	wrmsrq(MSR_SYSCALL_MASK, fmask);
 }
 
-static void load_guest_debug_registers(struct vcpu *v)
+/**
+ * vmx_load_debug_registers() - the guest has a breakpoint: DR0 to DR3 become its own
+ * @v: the vCPU, inside a burst
+ */
+void vmx_load_debug_registers(struct vcpu *v)
 {
+	if (!v->hw.debug_loaded) {
+		get_debugreg(v->hw.host_dr[0], 0);
+		get_debugreg(v->hw.host_dr[1], 1);
+		get_debugreg(v->hw.host_dr[2], 2);
+		get_debugreg(v->hw.host_dr[3], 3);
+		v->hw.debug_loaded = true;
+	}
 	set_debugreg(v->dr[0], 0);
 	set_debugreg(v->dr[1], 1);
 	set_debugreg(v->dr[2], 2);
 	set_debugreg(v->dr[3], 3);
+}
+
+/* VM exits leave DR7 at 0x400 (SDM vol. 3, 28.5.1), whatever breakpoints the host has. */
+static void host_debug_restore(struct vcpu *v)
+{
+	if (unlikely(v->hw.debug_loaded)) {
+		set_debugreg(v->hw.host_dr[0], 0);
+		set_debugreg(v->hw.host_dr[1], 1);
+		set_debugreg(v->hw.host_dr[2], 2);
+		set_debugreg(v->hw.host_dr[3], 3);
+		v->hw.debug_loaded = false;
+	}
+	if (unlikely(hw_breakpoint_active())) {
+		set_debugreg(DR6_RESERVED, 6);
+		set_debugreg(__this_cpu_read(cpu_dr7), 7);
+	}
+}
+
+static void guest_debug_restore(struct vcpu *v)
+{
+	if (unlikely(vmcs_readl(GUEST_DR7) & (DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK)))
+		vmx_load_debug_registers(v);
 }
 
 /**
@@ -386,16 +465,15 @@ void cpu_burst_begin(struct vcpu *v)
 	vmx_perf_switch(v);
 	v->hw.host_debugctl = get_debugctlmsr();
 	if (unlikely(!host->lstar)) {
-		rdmsrl(MSR_STAR, host->star);
-		rdmsrl(MSR_LSTAR, host->lstar);
-		rdmsrl(MSR_SYSCALL_MASK, host->fmask);
+		rdmsrq(MSR_STAR, host->star);
+		rdmsrq(MSR_LSTAR, host->lstar);
+		rdmsrq(MSR_SYSCALL_MASK, host->fmask);
 	}
 	load_syscall_msrs(v->star, v->lstar, v->fmask);
-	wrmsrl(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
-	if (unlikely(vmcs_readl(GUEST_DR7) & DR_GLOBAL_ENABLE_MASK) ||
-	    unlikely(vmcs_readl(GUEST_DR7) & DR_LOCAL_ENABLE_MASK))
-		load_guest_debug_registers(v);
-	vmx_mitigate_burst(v);
+	wrmsrq(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
+	guest_debug_restore(v);
+	cpu_host_code_ran(v);
+	vtime_account_guest_enter();
 	native_write_cr2(v->cr2);
 }
 
@@ -408,13 +486,13 @@ void cpu_burst_end(struct vcpu *v)
 	struct syscall_msrs *host = this_cpu_ptr(&host_syscall);
 
 	v->cr2 = native_read_cr2();
-	rdmsrl(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
+	vtime_account_guest_exit();
+	rdmsrq(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
 	load_syscall_msrs(host->star, host->lstar, host->fmask);
 	host_segments_restore(v);
 	if (unlikely(v->hw.host_debugctl))
 		update_debugctlmsr(v->hw.host_debugctl);
-	if (unlikely(hw_breakpoint_active()))
-		hw_breakpoint_restore();
+	host_debug_restore(v);
 	vmx_mitigate_burst_end(v);
 }
 
@@ -428,37 +506,57 @@ bool cpu_let_interrupts(struct vcpu *v)
 {
 	u64 cr2 = native_read_cr2();
 
+	host_debug_restore(v);
+	cpu_unload(v);
 	local_irq_enable();
 	asm volatile("nop"); /* STI holds interrupts off for one instruction */
 	local_irq_disable();
 	native_write_cr2(cr2);
-	if (unlikely(this_cpu_read(vmx_cpu.current_vcpu) != v))
+	if (unlikely(!cpu_still_loaded(v)))
 		return false;
 	if (vmx_config.slice)
 		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, vmx_config.slice);
+	guest_debug_restore(v);
+	cpu_host_code_ran(v);
 	host_control_registers(v);
 	vmx_perf_switch(v);
 	return true;
 }
 
-/* An NMI stays blocked after the exit that it caused; the host's handler ends that with IRET. */
-void cpu_take_nmi(void)
+/**
+ * cpu_host_code_ran() - the guest may go on only after what host code that is not ours left behind
+ * @v: the vCPU, inside a burst
+ */
+void cpu_host_code_ran(struct vcpu *v)
 {
-	asm volatile("int $2");
-}
-
-void cpu_take_machine_check(void)
-{
-	asm volatile("int $18");
+	vmx_mitigate_host_ran(v);
 }
 
 /**
- * cpu_still_loaded() - is the vCPU that cpu_load() loaded still there?
- * @v: the vCPU; interrupts are off
+ * cpu_take_nmi() - let the host have the NMI that made the guest exit
+ * @v: the vCPU, inside a burst
  *
- * Return: false when VMX was switched off between cpu_load() and now.
+ * NMIs stay blocked after the exit (SDM vol. 3, 28.5.5) until the host's handler ends with IRET; it
+ * keeps CR2. cpu_start() has seen that the kernel takes events through the IDT.
  */
-bool cpu_still_loaded(struct vcpu *v)
+void cpu_take_nmi(struct vcpu *v)
 {
-	return this_cpu_read(vmx_cpu.current_vcpu) == v;
+	asm volatile("int $2");
+	cpu_host_code_ran(v);
+}
+
+/**
+ * cpu_take_machine_check() - let the host have the machine check that made the guest exit
+ * @v: the vCPU, inside a burst
+ *
+ * Return: false when the host has no handler for it.
+ */
+bool cpu_take_machine_check(struct vcpu *v)
+{
+	u64 cr2 = native_read_cr2();
+	bool handled = compat_machine_check();
+
+	native_write_cr2(cr2);
+	cpu_host_code_ran(v);
+	return handled;
 }

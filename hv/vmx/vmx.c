@@ -15,13 +15,13 @@
 #include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
-#include <linux/syscore_ops.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/perf_event.h>
 #include <asm/tsc.h>
 #include <asm/tlbflush.h>
 
+#include "../compat.h"
 #include "../cpu.h"
 #include "../penumbra.h"
 #include "vmcs.h"
@@ -146,14 +146,41 @@ static void probe_nested_and_tags(void)
  */
 #define SLICE_MS 10u
 
+/*
+ * Processors (CPUID.1:EAX) whose timer counts at another rate than IA32_VMX_MISC says, some of them
+ * now and then only; by the errata of Intel's specification updates. As it ends nothing but slices,
+ * their length is all that suffers, and the log says so.
+ */
+static const struct {
+	u32 signature;
+	const char *erratum;
+} slow_timers[] = {
+	{ 0x106a0, "AAM126" }, { 0x106a1, "AAM126" }, { 0x106a4, "AAJ124" },
+	{ 0x106a5, "AAJ124" }, { 0x106e5, "AAN92" },  { 0x20652, "AAT59" },
+	{ 0x20655, "AAU65" },  { 0x206e6, "BA86" },   { 0x306a8, "Xeon E3-1220 v2" },
+};
+
+static void name_slow_timer(void)
+{
+	u32 signature = cpuid_eax(1) & 0x0fff3fff; /* without what is reserved */
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(slow_timers); i++)
+		if (slow_timers[i].signature == signature)
+			pr_notice("this CPU's VMX-preemption timer counts at a wrong rate (erratum "
+				  "%s): a guest's time slice is not a millisecond\n",
+				  slow_timers[i].erratum);
+}
+
 static void choose_slice(void)
 {
 	u64 misc;
 
 	if ((vmx_config.pin & PIN_BASED_VMX_PREEMPTION_TIMER) &&
 	    (vmx_config.exit & VM_EXIT_SAVE_VMX_PREEMPTION_TIMER)) {
-		rdmsrl(MSR_IA32_VMX_MISC, misc);
+		rdmsrq(MSR_IA32_VMX_MISC, misc);
 		vmx_config.slice = max((tsc_khz * SLICE_MS) >> (misc & 31), 1u);
+		name_slow_timer();
 	} else {
 		vmx_config.pin &= ~PIN_BASED_VMX_PREEMPTION_TIMER;
 		vmx_config.exit &= ~VM_EXIT_SAVE_VMX_PREEMPTION_TIMER;
@@ -214,6 +241,9 @@ static int probe_controls(void)
 	return 0;
 }
 
+/* Not in the headers of every kernel. */
+#define CR4_FRED BIT_ULL(32)
+
 static int probe_once(void)
 {
 	u64 feature_control;
@@ -224,7 +254,7 @@ static int probe_once(void)
 			 "this CPU has no VT-x, or its hypervisor does not offer it");
 		return -ENODEV;
 	}
-	rdmsrl(MSR_IA32_FEAT_CTL, feature_control);
+	rdmsrq(MSR_IA32_FEAT_CTL, feature_control);
 	if ((feature_control & FEAT_CTL_LOCKED) &&
 	    !(feature_control & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)) {
 		snprintf(why_not, sizeof(why_not),
@@ -232,13 +262,20 @@ static int probe_once(void)
 			 "setup");
 		return -ENODEV;
 	}
+	if (__read_cr4() & CR4_FRED) {
+		snprintf(
+			why_not, sizeof(why_not),
+			"this kernel takes events by FRED and lets only KVM hand on a guest's NMI; "
+			"boot with fred=off");
+		return -EOPNOTSUPP;
+	}
 	err = probe_controls();
 	if (err)
 		return err;
-	rdmsrl(MSR_IA32_VMX_CR0_FIXED0, vmx_config.cr0_fixed0);
-	rdmsrl(MSR_IA32_VMX_CR0_FIXED1, vmx_config.cr0_fixed1);
-	rdmsrl(MSR_IA32_VMX_CR4_FIXED0, vmx_config.cr4_fixed0);
-	rdmsrl(MSR_IA32_VMX_CR4_FIXED1, vmx_config.cr4_fixed1);
+	rdmsrq(MSR_IA32_VMX_CR0_FIXED0, vmx_config.cr0_fixed0);
+	rdmsrq(MSR_IA32_VMX_CR0_FIXED1, vmx_config.cr0_fixed1);
+	rdmsrq(MSR_IA32_VMX_CR4_FIXED0, vmx_config.cr4_fixed0);
+	rdmsrq(MSR_IA32_VMX_CR4_FIXED1, vmx_config.cr4_fixed1);
 	probe_nested_and_tags();
 	vmx_mitigate_probe();
 
@@ -347,8 +384,12 @@ void vmx_invept(u64 eptp)
 	asm volatile("invept %0, %1" : : "m"(op), "r"(type) : "cc", "memory");
 }
 
-/* Interrupts are off. */
-static int vmx_on_here(void)
+/**
+ * vmx_on_here() - switch VMX on on this CPU
+ *
+ * Interrupts are off. Return: 0, -EBUSY when somebody else has it on, -EIO when the CPU refuses.
+ */
+int vmx_on_here(void)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
 	struct invvpid_operand none = {};
@@ -356,31 +397,38 @@ static int vmx_on_here(void)
 
 	if (c->on)
 		return 0;
-	if (cr4_read_shadow() & X86_CR4_VMXE)
+	if (__read_cr4() & X86_CR4_VMXE)
 		return -EBUSY;
-	rdmsrl(MSR_IA32_FEAT_CTL, feature_control);
+	rdmsrq(MSR_IA32_FEAT_CTL, feature_control);
 	if (!(feature_control & FEAT_CTL_LOCKED))
-		wrmsrl(MSR_IA32_FEAT_CTL,
+		wrmsrq(MSR_IA32_FEAT_CTL,
 		       feature_control | FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX);
-	intel_pt_handle_vmx(1);
-	cr4_set_bits(X86_CR4_VMXE);
+	compat_pt_handle_vmx(1);
+	compat_cr4_vmxe(true);
 	if (vmxon(c->region)) {
-		cr4_clear_bits(X86_CR4_VMXE);
-		intel_pt_handle_vmx(0);
+		compat_cr4_vmxe(false);
+		compat_pt_handle_vmx(0);
 		return -EIO;
 	}
 	c->current_vcpu = NULL;
 	c->on = true;
+	if (c->tags_known)
+		return 0;
 	/* Whoever had VMX before may have left tags that we are going to use. */
 	if (cpu_caps.nested)
 		vmx_invept(0);
 	if (cpu_caps.tagged_tlb)
 		vmx_invvpid(&none, VMX_VPID_EXTENT_ALL_CONTEXT);
+	c->tags_known = true;
 	return 0;
 }
 
-/* Interrupts are off. */
-static void vmx_off_here(void)
+/**
+ * vmx_off_here() - the opposite; every VMCS that is active on this CPU becomes inactive
+ *
+ * Interrupts are off. Harmless where VMX is off.
+ */
+void vmx_off_here(void)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
 	struct vcpu *v, *next;
@@ -391,8 +439,8 @@ static void vmx_off_here(void)
 		vmx_clear_here(v);
 	c->on = false;
 	asm volatile("vmxoff" : : : "cc", "memory");
-	cr4_clear_bits(X86_CR4_VMXE);
-	intel_pt_handle_vmx(0);
+	compat_cr4_vmxe(false);
+	compat_pt_handle_vmx(0);
 }
 
 static void vmx_on_ipi(void *error)
@@ -406,6 +454,35 @@ static void vmx_on_ipi(void *error)
 static void vmx_off_ipi(void *unused)
 {
 	vmx_off_here();
+	this_cpu_write(vmx_cpu.tags_known, false);
+}
+
+/* Is VMX there to be switched on when it is needed? */
+static void vmx_try_ipi(void *error)
+{
+	vmx_on_ipi(error);
+	vmx_off_here();
+}
+
+/*
+ * A panic, in any context, NMI included. The CPU will run nothing of ours any more, so the VMCSs need
+ * no VMCLEAR: they are memory of a kernel that has ended.
+ */
+static void emergency_off(void)
+{
+	if (!(__read_cr4() & X86_CR4_VMXE))
+		return;
+	/* clang-format off */
+	asm goto("1: vmxoff\n\t" _ASM_EXTABLE(1b, %l[was_off]) : : : "cc", "memory" : was_off);
+	/* clang-format on */
+was_off:
+	compat_cr4_vmxe(false);
+}
+
+static void vmx_all_off(void)
+{
+	on_each_cpu(vmx_off_ipi, NULL, 1);
+	compat_disclaim_vmx(emergency_off);
 }
 
 /**
@@ -421,10 +498,14 @@ int cpu_hold(void)
 	cpus_read_lock();
 	mutex_lock(&power_mutex);
 	if (!users) {
-		on_each_cpu(vmx_on_ipi, &error, 1);
+		bool ours = compat_claim_vmx(emergency_off);
+
+		on_each_cpu(COMPAT_VMX_BRIEF ? vmx_try_ipi : vmx_on_ipi, &error, 1);
 		err = atomic_read(&error);
+		if (!err && COMPAT_VMX_BRIEF && !ours)
+			err = -EBUSY; /* KVM could come while VMX is off */
 		if (err)
-			on_each_cpu(vmx_off_ipi, NULL, 1);
+			vmx_all_off();
 	}
 	if (!err)
 		users++;
@@ -441,7 +522,7 @@ void cpu_drop(void)
 	cpus_read_lock();
 	mutex_lock(&power_mutex);
 	if (!--users)
-		on_each_cpu(vmx_off_ipi, NULL, 1);
+		vmx_all_off();
 	mutex_unlock(&power_mutex);
 	cpus_read_unlock();
 }
@@ -451,7 +532,7 @@ static int power_up(unsigned int cpu)
 	int err = 0;
 
 	mutex_lock(&power_mutex);
-	if (users) {
+	if (users && !COMPAT_VMX_BRIEF) {
 		local_irq_disable();
 		err = vmx_on_here();
 		local_irq_enable();
@@ -465,7 +546,7 @@ static int power_up(unsigned int cpu)
 static int power_down(unsigned int cpu)
 {
 	local_irq_disable();
-	vmx_off_here();
+	vmx_off_ipi(NULL);
 	local_irq_enable();
 	return 0;
 }
@@ -473,20 +554,15 @@ static int power_down(unsigned int cpu)
 /* The last CPU, before the machine sleeps; the others went through power_down(). */
 static int before_sleep(void)
 {
-	vmx_off_here();
+	vmx_off_ipi(NULL);
 	return 0;
 }
 
 static void after_sleep(void)
 {
-	if (users && vmx_on_here())
+	if (users && !COMPAT_VMX_BRIEF && vmx_on_here())
 		pr_err("VMX cannot be switched on again after sleep\n");
 }
-
-static struct syscore_ops sleep_ops = {
-	.suspend = before_sleep,
-	.resume = after_sleep,
-};
 
 /* A CPU with VMX on ignores INIT, so the next kernel could not start it. */
 static int before_reboot(struct notifier_block *nb, unsigned long event, void *data)
@@ -540,11 +616,11 @@ static void check_ipi(void *answer)
 	atomic_t *busy = answer;
 	u64 basic;
 
-	if (cr4_read_shadow() & X86_CR4_VMXE) {
+	if (__read_cr4() & X86_CR4_VMXE) {
 		atomic_set(busy, -EBUSY);
 		return;
 	}
-	rdmsrl(MSR_IA32_VMX_BASIC, basic);
+	rdmsrq(MSR_IA32_VMX_BASIC, basic);
 	if ((basic & 0x7fffffff) != vmx_config.revision)
 		atomic_set(busy, -EOPNOTSUPP);
 }
@@ -640,8 +716,9 @@ int cpu_start(void)
 		free_regions();
 		return hotplug_state;
 	}
-	register_syscore_ops(&sleep_ops);
+	compat_sleep_register(before_sleep, after_sleep);
 	register_reboot_notifier(&reboot_block);
+	compat_say_what_is_lost();
 	return 0;
 }
 
@@ -651,7 +728,7 @@ int cpu_start(void)
 void cpu_stop(void)
 {
 	unregister_reboot_notifier(&reboot_block);
-	unregister_syscore_ops(&sleep_ops);
+	compat_sleep_unregister();
 	cpuhp_remove_state(hotplug_state);
 	free_regions();
 }

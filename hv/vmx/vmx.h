@@ -14,18 +14,18 @@ struct vcpu;
 /* How to enter: vmx_vcpu.how. */
 #define VMX_ENTER_LAUNCH 1 /* VMLAUNCH rather than VMRESUME */
 #define VMX_ENTER_VERW	 2 /* clear the CPU's buffers first */
+#define VMX_ENTER_SPEC	 4 /* the guest has an IA32_SPEC_CTRL of its own, which is 0 */
 
 struct invvpid_operand {
 	u64 vpid, gva; /* gva: canonical */
 };
 #define VMX_PERF_MSRS 4 /* as many as perf names at most, and one to spare */
 
-/* Part of struct vcpu. entry.S reads the first three by generated offsets. */
+/* Part of struct vcpu. entry.S reads the first two by generated offsets. */
 struct vmx_vcpu {
-	u64 host_rsp;	    /* what the HOST_RSP field holds */
-	u32 host_spec_ctrl; /* the host's IA32_SPEC_CTRL, where each exit has to write it again */
-	u32 how;	    /* VMX_ENTER_*; nearly always 0 */
-	bool stepping;	    /* the monitor trap flag is on */
+	u64 host_rsp;  /* what the HOST_RSP field holds */
+	u32 how;       /* VMX_ENTER_*; nearly always 0 */
+	bool stepping; /* the monitor trap flag is on */
 	bool nested;
 	struct invvpid_operand tag; /* vpid 0: none */
 	u32 reason;		    /* of the last exit */
@@ -44,6 +44,8 @@ struct vmx_vcpu {
 	u16 host_ds, host_es, host_fs, host_gs, host_ldt;
 	u64 host_kernel_gs_base;
 	u64 host_debugctl;
+	bool debug_loaded; /* DR0 to DR3 are the guest's; these are the host's */
+	unsigned long host_dr[4];
 
 	u64 cr0_owned, cr4_owned; /* bits the guest changes without an exit */
 
@@ -71,7 +73,9 @@ extern struct vmx_config vmx_config;
 /* One physical CPU. */
 struct vmx_cpu {
 	bool on;
+	bool tags_known;	   /* no VPID or EPT tag is stale that nobody of ours left */
 	struct vcpu *current_vcpu; /* whose VMCS is current */
+	struct vcpu *ran_last;	   /* the predictor may have learnt from it */
 	struct list_head loaded;   /* vmx_vcpu.loaded of all VMCSs that are active here */
 	void *region;		   /* of VMXON */
 };
@@ -83,6 +87,9 @@ u16 vmx_vpid_get(void);
 void vmx_vpid_put(u16 vpid);
 void vmx_invept(u64 eptp);
 void vmx_clear_here(struct vcpu *v);
+int vmx_on_here(void);
+void vmx_off_here(void);
+void vmx_load_debug_registers(struct vcpu *v);
 void vmx_forget_launch(struct vcpu *v);
 void vmx_perf_probe(void);
 void vmx_perf_switch(struct vcpu *v);
@@ -101,7 +108,7 @@ static __always_inline void vmx_invvpid(struct invvpid_operand *op, unsigned lon
 void vmx_mitigate_probe(void);
 void vmx_mitigate_vcpu(struct vcpu *v);
 void vmx_mitigate_switch(struct vcpu *v);
-void vmx_mitigate_burst(struct vcpu *v);
+void vmx_mitigate_host_ran(struct vcpu *v);
 void vmx_mitigate_burst_end(struct vcpu *v);
 
 /* entry.S: not for C to call, see enter() in exits.c. */
