@@ -586,7 +586,7 @@ static void usage(FILE *out)
 		"summary.csv: empty, and x in cost_below) where equal repetitions differ by as\n"
 		"much, or it is less than a thousandth of the body; cost_vs_ept\n"
 		"is relative to Penumbra's ept, or to the same engine's where that was not run.\n"
-		"A last line that is cut off is left out; a second header counts for its rows.\n"
+		"A line that is no row is left out; a second header counts for its rows.\n"
 		"Exit status: 0; 1 where a row is not ok, a checksum differs or the file is not\n"
 		"whole; 2 where it cannot be read.\n");
 }

@@ -236,7 +236,7 @@ def test_bad_files(root):
     without = ["," .join(f for i, f in enumerate(l.rstrip("\n").split(",")) if i != at) + "\n"
                for l in lines]
     for name, text, status_wanted, sentence in (
-        ("cut", "".join(lines)[:-20], 0, "the last line is cut off, and left out"),
+        ("cut", "".join(lines)[:-20], 0, "is left out: it ends in the middle of a line"),
         ("headers", "".join(lines[:9] + lines[:1] + lines[9:]), 0, "line 10: a second header"),
         ("column", "".join(without), 2, "its header has no column elapsed"),
         ("nothing", "", 2, "it is empty"),

@@ -149,7 +149,7 @@ def dots(figure, rows, series, columns, lane=0):
             shift = (i - (len(series) - 1) / 2) * lane / row_height
             found = [(y, pick(y - 1, key)) for y in range(1, len(rows) + 1)]
             found = [(y + shift, value) for y, value in found if value]
-            panel.bars([(v, y, a, b) for y, (v, a, b) in found if b > 1.05 * a], colour)
+            panel.bars([(v, y, a, b) for y, (v, a, b) in found if b > 1.02 * a], colour)
             panel.points([(v, y) for y, (v, *_) in found], colour, shape, 0.9)
     figure.bottom += LINE + 1
     return figure

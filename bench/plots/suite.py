@@ -252,10 +252,7 @@ def relative(results):
         value = number(row, column) if row else None
         if value is None or value <= 0 or (not native and not resolved(row)):
             return None
-        if native:
-            return (value,) * 3
-        median = number(row, "cost_median")
-        return (value, *(value * (number(row, c) or median) / median for c in ("cost_min", "cost_max")))
+        return with_interval(row, value, "elapsed" if native else "cost")
 
     works, flat = [], []
     for workload in results.workloads():
@@ -284,6 +281,15 @@ def relative(results):
     return dots(figure, [(results.label(w), w[0]) for w in works], series, columns, lane=2.6)
 
 
+def with_interval(row, value, what):
+    """A figure made from a median, with the 95 % interval of that as bars where there is one."""
+    median = number(row, "elapsed_per_op" if what == "elapsed" else "cost_median")
+    ends = [number(row, f"{what}_{end}") for end in ("low", "high")]
+    if not median or None in ends:
+        return (value,) * 3
+    return (value, value * ends[0] / median, value * ends[1] / median)
+
+
 def resolved(row):
     """Does the body cost more than its control, by more than the two differ in loop overhead?"""
     cost, elapsed = number(row, "cost_median"), number(row, "elapsed_per_op")
@@ -296,9 +302,8 @@ def operations(results):
 
     def pick_row(work, key):
         row = results.cell.get((work, key))
-        if not row or number(row, "cost_median") is None or number(row, "cost_median") < 1:
-            return None
-        return tuple(number(row, c) for c in ("cost_median", "cost_min", "cost_max"))
+        value = number(row, "cost_median") if row else None
+        return None if value is None or value < 1 else with_interval(row, value, "cost")
 
     works = [w for w in works if any(pick_row(w, s[0]) for s in results.series)]
     if not works:
@@ -308,7 +313,7 @@ def operations(results):
         "operations",
         f"Cost of one operation, {results.clock}",
         f"Cost of single operations in {UNITS.get(results.clock, results.clock)}, the loop around them "
-        "taken off. An engine without a mark takes less than one.",
+        "taken off. An engine without a mark takes less than one, or than can be told.",
         results.source,
     )
     figure.legend([(s[1], s[2], s[3]) for s in results.series])
@@ -388,8 +393,9 @@ def sweep(results, workload, param):
                 params = parse_params(work[1])
                 row = results.cell.get((work, key))
                 if row and work[0] == workload and all(params.get(k, "") == v for k, v in one.items()):
-                    points.append((numeric(params[param]), number(row, "exits_per_op"),
-                                   number(row, "elapsed_per_op")))
+                    time = number(row, "elapsed_per_op")
+                    points.append((numeric(params[param]), number(row, "exits_per_op"), time,
+                                   *(with_interval(row, time, "elapsed")[1:] if time else (None, None))))
             if points:
                 curves[i, key] = sorted(points)
     xs = sorted({point[0] for points in curves.values() for point in points})
@@ -442,6 +448,9 @@ def sweep(results, workload, param):
                     # What lies below must show around what lies above.
                     panel.line(points, colour, 1.2)
                     panel.points(points, colour, shape, 1.3 - 0.12 * order)
+                if column == 2:
+                    panel.bars([(p[0], p[2], *p[3:]) for p in curves.get((i, key), [])
+                                if p[2] is not None and p[4] > 1.02 * p[3]], colour, across=True)
         top += tall + 8
     figure.text(left + (245 - left - 8) / 2, top + 8, words, "center")
     figure.bottom = top + 13

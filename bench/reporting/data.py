@@ -77,7 +77,7 @@ def read_raw(path):
         elif number == len(lines) and (len(fields) < len(header) or not line.endswith("\n")):
             notes.append(f"the last line, {number}, is cut off and left out")
         elif len(fields) != len(header):
-            raise BadInput(f"{path}: line {number}: wrong number of fields")
+            notes.append(f"line {number} is no row and left out")
         else:
             rows.append(dict(zip(header, fields)))
     return rows, notes

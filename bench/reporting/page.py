@@ -138,6 +138,11 @@ def number(value, unit="", sign=False, least=None):
     return element("data", written(value, sign, least) + unit, value=exact, title=exact)
 
 
+def below(value):
+    """A figure that is less than can be told."""
+    return element("span", f"<{written(value)}", class_="none", title="less than can be told")
+
+
 UNITS = {"%": ("%", False), "+%": ("%", True), "x": ("\u00d7", False)}
 
 
