@@ -135,7 +135,7 @@ def crossover(gtt):
     top, left, width, tall = figure.top + 4, 44, 193, 90
     x = found[-1][0] / found[0][0]
     tics = [(v, f"{v:.0f}") for v, _ in found]
-    lines = ((f"elapsed {gtt.clock}", "elapsed_per_op"), ("VM exits", "exits_per_op"))
+    lines = ((f"elapsed {reshape.CLOCKS.get(gtt.clock, gtt.clock)}", "elapsed_per_op"), ("VM exits", "exits_per_op"))
     for line, (label, column) in enumerate(lines):
         curves = {s[0]: [(v, gtt.figure(w, s[0], column)) for v, w in found] for s in SERIES}
         curves = {m: [p for p in points if p[1]] for m, points in curves.items()}

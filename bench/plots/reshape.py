@@ -45,6 +45,8 @@ SPARE_PARTS = ["#CC79A7", "#8C510A", "#4D4D4D", "#B2ABD2", "#000000"]
 # Parameters that are bytes; people read 64K.
 SIZES = ("size", "ws", "bytes")
 
+# Of a clock: a word, and what it means.
+CLOCKS = {"tsc": "cycles"}
 UNITS = {"ticks": "ticks (emulated instructions)", "tsc": "TSC cycles"}
 
 

@@ -6,7 +6,7 @@ import sys
 
 from charts import dots, linear_axis, log_axis, ratio_axis, short, stacked
 from figure import Axis, Figure
-from reshape import UNITS, Results, number, numeric, param_text, parse_params, parts_of
+from reshape import CLOCKS, UNITS, Results, number, numeric, param_text, parse_params, parts_of
 
 # Fewer events than this in an operation are none.
 FEW = 0.0005
@@ -18,6 +18,11 @@ def listing(words):
     """a, b and c"""
     words = list(words)
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
+
+
+def word(clock):
+    """What a clock counts."""
+    return CLOCKS.get(clock, clock)
 
 
 def per_workload(results, bars_of):
@@ -205,7 +210,7 @@ def against_shadow(results):
     )
     figure.legend([(s[1], s[2], s[3]) for s in lazy] + [("shadow", "#D55E00", "line")])
     columns = []
-    for label, column in (("VM exits", "exits_per_op"), ("elapsed " + results.clock, "elapsed_per_op")):
+    for label, column in (("VM exits", "exits_per_op"), ("elapsed " + word(results.clock), "elapsed_per_op")):
         values = [ratio(results, w, s[0], column) for w in rows for s in lazy]
         values = [v for v in values if v] + [1]
 
@@ -269,7 +274,7 @@ def relative(results):
     what = "elapsed" if native else "cost"
     figure = Figure(
         "cost",
-        f"{what.capitalize()} {results.clock}, as multiples of " + ("the bare machine's" if native else "ept's"),
+        f"{what.capitalize()} {word(results.clock)}, as multiples of " + ("the bare machine's" if native else "ept's"),
         f"{what.capitalize()} {UNITS.get(results.clock, results.clock)} per operation as multiples of "
         + ("those on the bare machine" if native else "those under ept")
         + (f". Within 5 % of it in every mode: {listing(flat)}." if flat else "."),
@@ -311,7 +316,7 @@ def operations(results):
     every = [v for w in works for s in results.series for v in (pick_row(w, s[0]) or ()) if v > 0]
     figure = Figure(
         "operations",
-        f"Cost of one operation, {results.clock}",
+        f"Cost of one operation, {word(results.clock)}",
         f"Cost of single operations in {UNITS.get(results.clock, results.clock)}, the loop around them "
         "taken off. An engine without a mark takes less than one, or than can be told.",
         results.source,
@@ -424,7 +429,7 @@ def sweep(results, workload, param):
     figure.legend([(s[1], s[2], s[3]) for s in series])
     lines = (
         ("VM exits per operation", 1, linear_axis(max((p[1] or 0) for p in own))),
-        (f"elapsed {results.clock} per operation", 2, log_axis(times)),
+        (f"elapsed {word(results.clock)} per operation", 2, log_axis(times)),
     )
     left, gap, tall = 34, 8, 96
     width = (245 - left - 8 - gap * (len(slices) - 1)) / len(slices)

@@ -88,9 +88,9 @@ def draw(directory, folders):
         "What translating an access costs",
         f"One load from each 4 KiB page of a working set in random order (chase). Above: cycles that "
         f"translation adds to a load, modelled on a {cpu.replace('-', ' ')}. Below: page-walk references "
-        "per load, modelled (lines) and as the emulated CPU's walker made them (marks): it has no "
-        "paging-structure caches, which is why its walks are whole."
-        + ("" if points else " None were measured in this run."),
+        + ("per load, modelled (lines) and as the emulated CPU's walker made them (marks): it has no "
+           "paging-structure caches, which is why its walks are whole." if points else
+           "per load, modelled."),
         reshape.source(directory, read(os.path.join(directory, "summary.csv")), "Lines modelled, marks")
         if points else "Modelled",
     )
