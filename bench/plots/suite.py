@@ -383,7 +383,7 @@ def coincide(results, curves):
         else:
             groups.append((mine, [legend]))
     texts = [listing(legends) for _, legends in groups if len(legends) > 1]
-    return f" The exits of {'; of '.join(texts)} are the same." if texts else ""
+    return f" Equal in their exits: {'; '.join(texts)}." if texts else ""
 
 
 def sweep(results, workload, param):
