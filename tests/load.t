@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # scripts/load on machines of all kinds, none of them real: /proc and /sys are folders here, and the
 # programs that would ask or change the kernel are stubs. Each refusal says what to do, and nothing
-# is loaded after one.
+# is loaded after one. Then scripts/setup where nothing can be installed.
 cd "$(dirname "$0")/.." || exit 1
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
@@ -285,4 +285,29 @@ load
 refused "from a package: the key is not enrolled" "key that DKMS signs with" "mokutil --import"
 load --no-such
 refused "an unknown option" "--no-such: unknown option"
+
+# A machine with these programs alone.
+setup_with() { # TREE GROUP PROGRAM...
+	rm -rf "${tmp:?}/bin" && mkdir "$tmp/bin"
+	tree=$1 group=$2
+	shift 2
+	for program in dirname "$@"; do
+		ln -s "$(command -v "$program" || echo /bin/true)" "$tmp/bin/$program"
+	done
+	shell=$(command -v sh)
+	PATH=$tmp/bin "$shell" "$tree/scripts/setup" "$group" >"$tmp/out" 2>"$tmp/err"
+	status=$?
+}
+machine
+cp scripts/setup "$tmp/tree/scripts/"
+setup_with "$tmp/tree" plots gnuplot python3
+[ "$status" = 0 ] && [ ! -s "$tmp/err" ]
+result $? "no apt-get, and the programs are there"
+setup_with "$tmp/tree" plots python3
+[ "$status" = 1 ] && grep -q "^setup: there is no apt-get here.* missing: gnuplot\. .*gnuplot-nox" "$tmp/err"
+result $? "no apt-get, and a program is missing"
+: >"$tmp/tree/revision"
+setup_with "$tmp/tree" plots python3 apt-get dpkg-query
+[ "$status" = 1 ] && grep -q "^setup: .*package's copy, which installs nothing.* missing: gnuplot\. " "$tmp/err"
+result $? "a package's copy names what it wants, and installs nothing"
 echo "1..$count"

@@ -23,9 +23,6 @@ $(B)/man/%: $(PACKAGING)/man/% $(PACKAGING)/manpage scripts/load scripts/emulate
 	$(PACKAGING)/manpage $< >$@.new
 	@mv $@.new $@
 
-# In fresh systems; minutes, and root: make test-all.
-TESTS_ALL += $(PACKAGING)/install.t
-
 # The rest is for debian/rules.
 package-build: $(PACKAGE_PROGRAMS) emulated-tools $(MAN_PAGES)
 
