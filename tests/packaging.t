@@ -91,6 +91,9 @@ run env XDG_CACHE_HOME="$tmp/cache" "$bin/penumbra-bench" plots "$tmp/run"
 [ $status = 0 ] && [ -s "$tmp/run/exits.svg" ]
 result $? "penumbra-bench plots draws a run"
 copy=$tmp/cache/penumbra
+run find "$copy/build" -newer "$tmp/before" -type f
+[ ! -s "$tmp/out" ]
+result $? "and has nothing to build for it"
 programs=$(cd "$root/usr/lib/penumbra" && find build -type f ! -path 'build/emulated/*')
 # shellcheck disable=SC2086 # a list of targets
 run env -u MAKEFLAGS -u B make -q -C "$copy" $programs emulated-tools

@@ -6,7 +6,7 @@
 PACKAGING := scripts/packaging
 
 # What the bench needs to run, built; make finds it up to date where it is installed.
-PACKAGE_PROGRAMS := $(addprefix $(B)/,runner summarize growth phase walkcount walkmodel walkpmu \
+PACKAGE_PROGRAMS := $(addprefix $(B)/,runner summarize breakdown growth phase walkcount walkmodel walkpmu \
 	suite.elf walkprobe.elf)
 MAN_PAGES := $(patsubst $(PACKAGING)/man/%,$(B)/man/%,$(wildcard $(PACKAGING)/man/*))
 
