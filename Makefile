@@ -47,8 +47,8 @@ help:
 #:                  results/latest; RESULTS=results/reference draws all of its parts)
 #:   make report    one page of it all, results/latest/report.html (or of RESULTS=results/DIR)
 #:   make reference take the figures that the docs quote anew (results/reference)
-#:   make debug-kernel  build a kernel that looks for mistakes (KASAN, lockdep, kmemleak) for
-#:                      the emulated host: ten minutes, 1.3 GB below build/
+#:   make test-debug    the tests on a kernel that looks for mistakes (KASAN, lockdep, kmemleak);
+#:                      make debug-kernel builds it, once: ten minutes, 1.3 GB below build/
 #:   make check     style and static checks: W=1, sparse, kernel-doc, shellcheck, sanitizers
 #:   make load      load the module on this machine (root; VT-x)
 #:   make unload    the opposite

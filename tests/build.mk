@@ -38,11 +38,22 @@ $(B)/tests/model-fuzz: tests/model/fuzz.c $(MODEL_SRC) $(MODEL_HDR) $(PURE_SRC) 
 	clang $(TEST_CFLAGS) -fsanitize=fuzzer -I$(PURE) -o $@ tests/model/fuzz.c $(MODEL_SRC) \
 		$(PURE_SRC)
 
-# A kernel that looks for mistakes: KASAN, lockdep, kmemleak, failures on demand.
-.PHONY: debug-kernel
+# The module on a kernel that looks for mistakes: KASAN, lockdep, kmemleak, failures on demand; or, with
+# VARIANT=kcsan, data races. Each test boots it once. None of it is part of `make test`.
+VARIANT      ?= kasan
+DEBUG_KERNEL := $(abspath $(B))/debug-kernel$(patsubst %,-%,$(filter-out kasan,$(VARIANT)))
+DEBUG_TESTS  ?= $(wildcard tests/debug/*.t)
+
+.PHONY: debug-kernel test-debug
 debug-kernel:
 	@scripts/setup debug
-	@scripts/debug-kernel
+	@scripts/debug-kernel --variant $(VARIANT)
+
+test-debug: debug-kernel
+	@scripts/setup build emulated check
+	@$(MAKE) --no-print-directory all
+	@EMULATED_KERNEL=$(DEBUG_KERNEL) $(MAKE) --no-print-directory emulated-module
+	@EMULATED_KERNEL=$(DEBUG_KERNEL) prove --timer -j $(TEST_JOBS) $(DEBUG_TESTS)
 
 # What scripts/check runs: everything pure, and a short fuzz run.
 .PHONY: test-pure fuzz-brief

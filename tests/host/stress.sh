@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # On the emulated host: lives of VMs that end badly or are disturbed, in every mode.
 # Usage: stress.sh PART...; each part is PART or PART=COUNT:
+#   whole    COUNT undisturbed lives
 #   nth      every COUNT-th allocation or copy of a VM's life fails (needs a kernel that can)
 #   kill     kill -9 at COUNT random moments
 #   limit    a life under memory limits from 1 MiB on, in steps of COUNT KiB
@@ -25,6 +26,10 @@ for_modes() {
 		"$@" || fail "$m: $*: status $?"
 		check "$m: $2: every pin came back" [ "$(pins)" = 0 ]
 	done
+}
+
+part_whole() {
+	for_modes stress whole "$1"
 }
 
 part_nth() {

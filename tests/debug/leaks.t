@@ -1,0 +1,7 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The debug kernel with kmemleak: what VMs and the module itself leave behind when they are gone.
+cd "$(dirname "$0")/../.." || exit 1
+. tests/tap.sh
+on_host "leaks" --keep-going --timeout 3600 --append "kmemleak=on" -- sh tests/host/leaks.sh
+plan
