@@ -109,6 +109,11 @@ struct exit_invpcid {
 #define EVENT_CODE	BIT(11)
 #define EVENT_VALID	BIT(31)
 
+/* What to say of -EBUSY. KVM holds it while it is loaded on Linux 6.12 and later. */
+#define CPU_TAKEN                                                                            \
+	"VT-x is in use by another hypervisor; stop it first (KVM: end its VMs; from Linux " \
+	"6.12 on also rmmod kvm_intel, or kvm.enable_virt_at_load=0)"
+
 /* Module life. */
 int cpu_probe(void);
 const char *cpu_why_not(void);

@@ -501,10 +501,8 @@ struct vm *vm_create(void)
 	int err = cpu_hold();
 
 	if (err) {
-		pr_warn_ratelimited(
-			"no VM can be made: %s\n",
-			err == -EBUSY ? "VT-x is in use by another hypervisor (KVM runs a VM?)"
-				      : "a CPU refuses to switch VMX on");
+		pr_warn_ratelimited("no VM can be made: %s\n",
+				    err == -EBUSY ? CPU_TAKEN : "a CPU refuses to switch VMX on");
 		return ERR_PTR(err);
 	}
 	vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);

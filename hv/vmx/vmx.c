@@ -697,11 +697,8 @@ int cpu_start(void)
 	err = atomic_read(&busy);
 	if (err) {
 		snprintf(why_not, sizeof(why_not), "%s",
-			 err == -EBUSY
-				 ? "VT-x is in use by another hypervisor; stop it first (KVM: end "
-				   "its VMs; from Linux 6.12 on also rmmod kvm_intel, or "
-				   "kvm.enable_virt_at_load=0)"
-				 : "the CPUs of this machine differ in their VT-x");
+			 err == -EBUSY ? CPU_TAKEN
+				       : "the CPUs of this machine differ in their VT-x");
 		return err;
 	}
 	snprintf(why_not, sizeof(why_not), "out of memory");
