@@ -5,12 +5,13 @@
  * model (rows of bench/walk/measure), so all of it is modelled:
  *
  *	guest		instructions of the bare machine, at the CPU's rate
- *	data		the data accesses, by the model
  *	walks		page walks, by the model, as far as they are waited for
  *	flushes		of the guest where they do not exit, and of the hypervisor
  *	exits_...	VM exits of a cause: the transition, and what the instructions after it lose
  *	hypervisor	instructions beyond the bare machine's, and the hypervisor's own walks
  *	total		all of them
+ *	data		data accesses, by the model, each waiting for the one before: in no total. They are the
+ *			same in every mode, and a CPU overlaps most of them; nobody can say how many
  *
  * A part that cannot be had is left out, and total is then what is there: walks and data where the
  * model did not replay the workload. Without the bare machine's row there is no telling guest and
@@ -129,7 +130,7 @@ static struct cost plus(struct cost a, struct cost b)
 	return a;
 }
 
-static void print_part(struct work *w, const char *part, struct cost cost)
+static void print_part(const struct work *w, const char *part, struct cost cost)
 {
 	static const char *const keys[] = { "engine", "mode", "workload", "params", "host" };
 
@@ -137,6 +138,11 @@ static void print_part(struct work *w, const char *part, struct cost cost)
 		printf("%s,", csv_text(w->summary, w->row, keys[i]));
 	printf("%s,%s,%.6g,%.6g,%.6g,modelled\n", w->cpu->name, part, cost.of[CPU_MID],
 	       cost.of[CPU_LOW], cost.of[CPU_HIGH]);
+}
+
+static void add_part(struct work *w, const char *part, struct cost cost)
+{
+	print_part(w, part, cost);
 	w->total = plus(w->total, cost);
 }
 
@@ -169,7 +175,7 @@ static void print_flushes(struct work *w)
 			   PRICE_invlpg_cycles));
 	cost = plus(cost, priced(w, without_exit(w, "flush_guest_cr3_per_op", "exits_cr3_per_op"),
 				 PRICE_cr3_cycles));
-	print_part(w, "flushes", cost);
+	add_part(w, "flushes", cost);
 }
 
 /*
@@ -194,9 +200,9 @@ static void print_exits(struct work *w)
 		if (n <= 0)
 			continue;
 		snprintf(part, sizeof(part), "%.*s", (int)(size - 7), name);
-		print_part(w, part,
-			   plus(priced(w, n, PRICE_exit_cycles),
-				priced(w, n, PRICE_exit_after_cycles)));
+		add_part(w, part,
+			 plus(priced(w, n, PRICE_exit_cycles),
+			      priced(w, n, PRICE_exit_after_cycles)));
 	}
 }
 
@@ -216,7 +222,7 @@ static double print_modelled(struct work *w)
 		cost.of[bound] = data;
 	print_part(w, "data", cost);
 	accesses *= csv_number(w->modelled, row, "translation_cycles_per_access");
-	print_part(w, "walks", priced(w, accesses / 100, PRICE_walk_percent));
+	add_part(w, "walks", priced(w, accesses / 100, PRICE_walk_percent));
 	return csv_number(w->modelled, row, "host_walk_cycles") / ops;
 }
 
@@ -224,15 +230,15 @@ static void print_row(struct work *w)
 {
 	double own = bare(w->summary, w->row), host_walks;
 	double elapsed = csv_number(w->summary, w->row, "elapsed_per_op");
-	struct cost total, host;
+	struct cost host;
 
 	if (isnan(elapsed))
 		return;
 	w->total = (struct cost){ { 0 } };
 	if (isnan(own))
-		print_part(w, "instructions", instructions(w, elapsed));
+		add_part(w, "instructions", instructions(w, elapsed));
 	else
-		print_part(w, "guest", instructions(w, own));
+		add_part(w, "guest", instructions(w, own));
 	host_walks = print_modelled(w);
 	print_flushes(w);
 	print_exits(w);
@@ -240,9 +246,8 @@ static void print_row(struct work *w)
 	if (elapsed > own)
 		host = plus(host, instructions(w, elapsed - own));
 	if (!csv_is(w->summary, w->row, "engine", "native"))
-		print_part(w, "hypervisor", host);
-	total = w->total;
-	print_part(w, "total", total);
+		add_part(w, "hypervisor", host);
+	print_part(w, "total", w->total);
 }
 
 /* ---- the command line ---- */

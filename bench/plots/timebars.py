@@ -12,13 +12,12 @@ import sys
 import reshape
 from charts import short, stacked
 from figure import Figure
-from suite import cut_note, limit_of, total
+from suite import cut_note, limit_of, listing, total
 
 # Parts that are no exit of a cause; what an exit is called, reshape.py knows.
 PARTS = {
     "instructions": ("guest and hypervisor", "#b0a890"),
     "guest": ("guest work", "#c8c8c8"),
-    "data": ("data accesses", "#8c8c8c"),
     "walks": ("page walks", "#CC79A7"),
     "flushes": ("TLB flushes", "#332288"),
     "hypervisor": ("hypervisor's code", "#8C510A"),
@@ -72,14 +71,14 @@ def draw(directory):
     works = [w for w in works if w[0] != "null_exit"]
     if not works:
         return "time: neither the bare machine was run nor ept"
-    every = [part for w in works for parts in cells[w].values() for part in parts if part != "total"]
+    every = [part for w in works for parts in cells[w].values() for part in parts]
     causes = dict.fromkeys(part for part in every if part.startswith("exits_"))
     spare = iter(reshape.SPARE_PARTS)
     words = {**PARTS}
     for part in causes:
         words[part] = reshape.COUNTERS.get(part) or (part[6:].replace("_", " "), next(spare, "#000000"))
         words[part] = ("exits: " + words[part][0], words[part][1])
-    order = ["instructions", "guest", "data", "walks", "flushes", *causes, "hypervisor"]
+    order = ["instructions", "guest", "walks", "flushes", *causes, "hypervisor"]
     without = [w[0] for w in works if "walks" not in cells[w][base_of(cells, w)]]
     series = sorted(results.series, key=lambda s: s[0] != base_of(cells, works[0]))
     peer = "on the bare machine" if base_of(cells, works[0]) == BASES[0] else "under ept"
@@ -106,10 +105,11 @@ def draw(directory):
         f"Cycles per operation that each workload would take on a {cpu.replace('-', ' ')}, by what they "
         "go into: counts are measured, cycles modelled (bench/walk/cpus). Numbers are multiples of those "
         f"{peer}. The prices leave each bar between {min(band):.1f} and {max(band):.1f} times "
-        "its length." + cut_note(panels)
+        "its length. What the guest's own data misses in the caches is left out: it is the same in every "
+        "mode, and how much of it a CPU overlaps nobody can say." + cut_note(panels)
     )
     if without:
-        caption += f" * The walks and data accesses of {', '.join(without)} are not modelled, and left out."
+        caption += f" * The walks of {listing(without)} were not traced (bench/walk/measure), and are left out."
     figure = Figure("time", f"Where the time goes: {cpu.replace('-', ' ')}, modelled", caption,
                     reshape.source(directory, results.rows, "Modelled from counts"))
     figure.legend([(*words[p], "box") for p in order if p in words and words[p][1] in used])
