@@ -102,6 +102,7 @@ struct exit_invpcid {
 #define EXC_DF 8
 #define EXC_GP 13
 #define EXC_PF 14
+#define EXC_AC 17
 
 #define EVENT_VECTOR	0xffu
 #define EVENT_TYPE	0x700u

@@ -767,6 +767,17 @@ static enum next exit_machine_check(struct vcpu *v)
 	return NEXT_BREAK;
 }
 
+/*
+ * Did the guest ask for #AC? Else the host did, which forbids accesses with LOCK that cross a cache
+ * line (split_lock_detect=); a guest that knows nothing of that must not see it.
+ */
+static bool wants_alignment_checks(struct vcpu *v)
+{
+	cpu_sync_crs(v);
+	cpu_fill_regs(v);
+	return cpu_cpl(v) == 3 && (v->pv.cr0 & X86_CR0_AM) && (v->regs.rflags & X86_EFLAGS_AC);
+}
+
 static enum next exit_exception(struct vcpu *v)
 {
 	u32 event, code;
@@ -774,6 +785,12 @@ static enum next exit_exception(struct vcpu *v)
 
 	count(counters_of(v), exits_exception);
 	cpu_exit_exception(v, &event, &code, &dr6);
+	if ((event & EVENT_VECTOR) == EXC_AC && !wants_alignment_checks(v))
+		return exit_stop(
+			v, KVM_INTERNAL_ERROR_EMULATION,
+			"the guest's access with LOCK crosses a cache line, which this "
+			"host forbids; split_lock_detect=off on its command line allows it",
+			0);
 	if ((event & EVENT_VECTOR) == EXC_DB)
 		v->dr6 = (v->dr6 & ~0xfULL) | DR6_RESERVED | (dr6 & 0xe00f);
 	return deliver(v, event, code);
@@ -872,12 +889,13 @@ const exit_handler exit_table[EXIT_KINDS] = {
  */
 enum next exit_traced(struct vcpu *v, unsigned int kind)
 {
-	u64 begin = rdtsc(), rip = cpu_rip(v), cr2;
+	u64 begin = rdtsc(), rip = cpu_rip(v), qualification = cpu_exit_qualification(v), cr2;
+	/* Afterwards VMX may be off here. */
 	enum next next = exit_table[kind](v);
 
 	cpu_host_code_ran(v);
 	cr2 = native_read_cr2(); /* what listens may fault */
-	trace_penumbra_exit(v->vm->id, v->hw.reason, cpu_exit_qualification(v), rip, kind, next,
+	trace_penumbra_exit(v->vm->id, v->hw.reason, qualification, rip, kind, next,
 			    rdtsc() - begin);
 	native_write_cr2(cr2);
 	return next;

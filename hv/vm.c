@@ -659,8 +659,14 @@ int vm_switch_mode(struct vm *vm)
 	}
 	note_traps(vm);
 	err = vcpu_hold_cpu(v);
-	if (err)
-		return err;
+	if (err) {
+		/* The old mode's controls must never run with the new one's tables. */
+		pr_warn_ratelimited("VM %u stopped: it is in paging_mode=%s now, and no CPU has "
+				    "VMX on to make that known\n",
+				    vm->id, vm->pg.ops->name);
+		v->stopped = true;
+		return -EIO;
+	}
 	cpu_mode_changed(v);
 	vcpu_release_cpu(v);
 	return 0;

@@ -44,6 +44,7 @@ ept=1,ept_ad=0,vpid=0
 big=1
 prefault=1
 prefault=1,big=1,ept_ad=0
+prefault=1,big=1,ept=1
 guest_1g=0,phys=36
 phys=52
 phys=52,prefault=1,switch=1

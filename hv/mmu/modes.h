@@ -12,6 +12,9 @@ extern const struct paging_ops paging_ssp;
 extern const struct paging_ops paging_hybrid;
 extern const struct paging_ops paging_nested;
 
+/* Frames that prefault looks at in one call of nested_prepare(): well below a millisecond. */
+#define NESTED_WARM_LOOKS 4096u
+
 /*
  * Slots for events that a mode never traps. Where the slot can say so, it stops the VM; where it
  * returns nothing, it asks for the widest flush, so that a vendor's mistake costs time and not

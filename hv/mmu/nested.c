@@ -160,14 +160,16 @@ static enum mapped map_one(struct paging *pg, gfn_t gfn, u64 host, int level)
 	return MAPPED_NOW;
 }
 
-/* Map every pinned frame of one slot from @page on. False: out of tables, go on from *page. */
-static bool warm_slot(struct paging *pg, const struct gmem_slot *s, u64 *page)
+/* Map every pinned frame of one slot from @page on. False: out of tables, or of @looks: go on there. */
+static bool warm_slot(struct paging *pg, const struct gmem_slot *s, u64 *page, u32 *looks)
 {
 	while (*page < s->npages) {
 		u64 host = s->host[*page];
 		gfn_t gfn = s->base + *page;
 		int level;
 
+		if (!(*looks)--)
+			return false;
 		if (!host) {
 			++*page;
 			continue;
@@ -181,15 +183,16 @@ static bool warm_slot(struct paging *pg, const struct gmem_slot *s, u64 *page)
 }
 
 /*
- * Map all memory that is pinned. One call is bounded by the pool: when it is used up, the caller
- * refills it where sleeping is allowed and calls again.
+ * Map all memory that is pinned. One call is bounded by the pool, and by the frames it looks at, for
+ * interrupts are off: the caller refills the pool where sleeping is allowed, and calls again.
  */
 static enum verdict warm_all(struct paging *pg)
 {
 	struct nested *n = pg->state;
+	u32 looks = NESTED_WARM_LOOKS;
 
 	for (; n->warm_slot < pg->mem->nr_slots; n->warm_slot++) {
-		if (!warm_slot(pg, &pg->mem->slots[n->warm_slot], &n->warm_page))
+		if (!warm_slot(pg, &pg->mem->slots[n->warm_slot], &n->warm_page, &looks))
 			return VERDICT_REFILL;
 		n->warm_page = 0;
 	}

@@ -18,6 +18,10 @@
  */
 #define DURING_DELIVERY 0x80u
 
+/* SDM vol. 3, appendix C: where a CPU has them, these two exit whoever executes them. */
+#define REASON_SEAMCALL 76
+#define REASON_TDCALL	77
+
 /* Reasons that are not here cannot happen with our controls: EXIT_UNKNOWN. */
 static const u8 kind_of_reason[PENUMBRA_MAX_EXIT_REASONS] = {
 	[EXIT_REASON_EXCEPTION_NMI] = DURING_DELIVERY | EXIT_EXCEPTION,
@@ -60,6 +64,8 @@ static const u8 kind_of_reason[PENUMBRA_MAX_EXIT_REASONS] = {
 	[EXIT_REASON_INVPCID] = EXIT_INVPCID,
 	[EXIT_REASON_VMFUNC] = EXIT_UD,
 	[EXIT_REASON_ENCLS] = EXIT_UD,
+	[REASON_SEAMCALL] = EXIT_UD,
+	[REASON_TDCALL] = EXIT_UD,
 };
 
 /* Reason 0 is every exception, and the NMI. */
@@ -184,6 +190,20 @@ static bool find_root(struct vcpu *v)
 	return v->hw.nested || cr3 == pv->hw_cr3 || pv->pg->ops->adopt_root(pv, cr3);
 }
 
+/*
+ * A VM exit takes the event out of the entry field, an entry that failed does not (SDM vol. 3, 26.8
+ * and 27.3): it is delivered when an entry works, and not by the next one in whatever state.
+ */
+static void disarm(struct vcpu *v)
+{
+	u32 event = vmcs_read32(VM_ENTRY_INTR_INFO_FIELD);
+
+	if (!(event & EVENT_VALID))
+		return;
+	v->event = event;
+	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
+}
+
 /* The entry itself failed, or its reason is one that we have no name for. */
 static noinline unsigned int odd_exit(struct vcpu *v, bool entered)
 {
@@ -191,12 +211,15 @@ static noinline unsigned int odd_exit(struct vcpu *v, bool entered)
 	if (!entered) {
 		v->hw.entry_error = vmcs_read32(VM_INSTRUCTION_ERROR);
 		vmx_forget_launch(v);
+		disarm(v);
 		v->hw.reason = 0;
 		return EXIT_ENTRY_FAILED;
 	}
 	v->hw.entry_error = 0;
-	if (v->hw.reason & VMX_EXIT_REASONS_FAILED_VMENTRY)
+	if (v->hw.reason & VMX_EXIT_REASONS_FAILED_VMENTRY) {
 		vmx_forget_launch(v);
+		disarm(v);
+	}
 	if ((u16)v->hw.reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		return EXIT_MACHINE_CHECK;
 	return v->hw.reason & VMX_EXIT_REASONS_FAILED_VMENTRY ? EXIT_ENTRY_FAILED : EXIT_UNKNOWN;
@@ -207,7 +230,8 @@ static noinline unsigned int watched_exit(struct vcpu *v, unsigned int kind)
 {
 	struct paging_vcpu *pv = &v->pv;
 
-	if (pv->share_on && !find_root(v))
+	/* The host's NMI and machine check are its own, whatever the guest did: next time, then. */
+	if (pv->share_on && kind != EXIT_NMI && kind != EXIT_MACHINE_CHECK && !find_root(v))
 		return EXIT_UNKNOWN;
 	if (pv->window && kind != EXIT_PF && kind != EXIT_NESTED)
 		pv->pg->ops->leave(pv, NULL);

@@ -8,7 +8,7 @@
  * back when that thread ends, however it ends. perf marks counters of the guest and of the host in
  * masks; what is missing is that the CPU follows them at each transition, and only the hypervisor
  * can do that. It is what KVM does too, so a count means the same under both. A host counter
- * that writes records into memory (PEBS) is off in the guest for the same reason: it would write
+ * that writes records into memory (PEBS) is off in the guest whatever pmu says: it would write
  * through the guest's page tables.
  *
  * perf's masks change under interrupts only, so they are looked at once a burst and after each
@@ -76,15 +76,15 @@ static noinline void use_lists(struct vcpu *v, u32 count)
  */
 void vmx_perf_switch(struct vcpu *v)
 {
-	struct perf_guest_switch_msr *msr = NULL;
-	bool global = false;
+	bool global = false, pmu = READ_ONCE(param.pmu);
+	struct perf_guest_switch_msr *msr;
 	u32 count = 0;
 	int i, nr = 0;
 
-	if (READ_ONCE(param.pmu))
-		msr = compat_guest_msrs(&nr);
+	msr = compat_guest_msrs(&nr);
 	for (i = 0; msr && i < nr; i++) {
-		if (msr[i].host == msr[i].guest)
+		/* Records must not be written through the guest's tables, counted or not. */
+		if (msr[i].host == msr[i].guest || (!pmu && msr[i].msr != MSR_IA32_PEBS_ENABLE))
 			continue;
 		if (msr[i].msr == MSR_CORE_PERF_GLOBAL_CTRL && vmx_config.perf_global) {
 			vmcs_write64(GUEST_IA32_PERF_GLOBAL_CTRL, msr[i].guest);

@@ -178,6 +178,7 @@ void cpu_vcpu_setup(struct vcpu *v)
 	vmcs_write16(HOST_FS_SELECTOR, 0);
 	vmcs_write16(HOST_GS_SELECTOR, 0);
 	vmcs_write16(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
+	vmcs_writel(HOST_FS_BASE, v->hw.host_fs_base);
 	vmx_mitigate_vcpu(v);
 	rdmsrq(MSR_EFER, value);
 	vmcs_write64(HOST_IA32_EFER, value);
@@ -428,9 +429,14 @@ void vmx_load_debug_registers(struct vcpu *v)
 	set_debugreg(v->dr[3], 3);
 }
 
-/* VM exits leave DR7 at 0x400 (SDM vol. 3, 28.5.1), whatever breakpoints the host has. */
+/*
+ * VM exits leave DR7 at 0x400 and IA32_DEBUGCTL at 0 (SDM vol. 3, 28.5.1), whatever the host has there.
+ * What other code of the host then makes of them is what is put back the next time.
+ */
 static void host_debug_restore(struct vcpu *v)
 {
+	if (unlikely(v->hw.host_debugctl))
+		update_debugctlmsr(v->hw.host_debugctl);
 	if (unlikely(v->hw.debug_loaded)) {
 		set_debugreg(v->hw.host_dr[0], 0);
 		set_debugreg(v->hw.host_dr[1], 1);
@@ -490,8 +496,6 @@ void cpu_burst_end(struct vcpu *v)
 	rdmsrq(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
 	load_syscall_msrs(host->star, host->lstar, host->fmask);
 	host_segments_restore(v);
-	if (unlikely(v->hw.host_debugctl))
-		update_debugctlmsr(v->hw.host_debugctl);
 	host_debug_restore(v);
 	vmx_mitigate_burst_end(v);
 }
@@ -511,6 +515,7 @@ bool cpu_let_interrupts(struct vcpu *v)
 	local_irq_enable();
 	asm volatile("nop"); /* STI holds interrupts off for one instruction */
 	local_irq_disable();
+	v->hw.host_debugctl = get_debugctlmsr();
 	native_write_cr2(cr2);
 	if (unlikely(!cpu_still_loaded(v)))
 		return false;

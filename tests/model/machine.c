@@ -5,6 +5,7 @@
  * would, and nothing else makes it forget.
  */
 #include "model.h"
+#include "mmu/modes.h"
 #include "mmu/shadow.h"
 
 #define CR4_PGE	  BIT_ULL(7)
@@ -177,6 +178,21 @@ static void load_targets(void)
 		targets[i] = pv.share_on && pv.share.slot[i].cr3 ? pv.share.slot[i].load : 0;
 }
 
+/* Interrupts are off in each call: none may map more than so many frames, however many there are. */
+static void check_prefault(unsigned int calls)
+{
+	u64 frames = 0, i;
+	unsigned int s;
+
+	if (!nested() || !set.cfg.prefault || set.cfg.ept_max_level > 1)
+		return;
+	for (s = 0; s < mem.nr_slots; s++)
+		for (i = 0; i < mem.slots[s].npages; i++)
+			frames += !!mem.slots[s].host[i];
+	if (calls * (u64)NESTED_WARM_LOOKS < frames)
+		fail("prefault mapped %llu frames in %u calls", (unsigned long long)frames, calls);
+}
+
 static void enter_guest(void)
 {
 	struct paging_result res;
@@ -192,6 +208,7 @@ static void enter_guest(void)
 		if (v == VERDICT_RETRY) {
 			if (pv.unready)
 				fail("prepare said ready and left unready set");
+			check_prefault(tries + 1);
 			break;
 		}
 		if (++tries > TRIES)

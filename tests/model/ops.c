@@ -950,6 +950,8 @@ static void op_host(void)
 		}
 		break;
 	default: /* an interrupt: out and in again */
+		if (set.cfg.prefault && likely_pct(5)) /* as when memory was added */
+			pv.unready = true;
 		if (set.device && host_slot_there())
 			device_looks(RAM_D_BASE + choose(6));
 	}
