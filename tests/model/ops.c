@@ -949,7 +949,7 @@ static void op_host(void)
 			machine_switch(paging_modes[choose(n)]);
 		}
 		break;
-	default: /* an interrupt: out and in again */
+	default:				       /* an interrupt: out and in again */
 		if (set.cfg.prefault && likely_pct(5)) /* as when memory was added */
 			pv.unready = true;
 		if (set.device && host_slot_there())
