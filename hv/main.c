@@ -8,6 +8,7 @@
  *
  * This file: module parameters and the life of the module.
  */
+#include <linux/cpu.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -131,6 +132,7 @@ struct feature {
 	bool *on;
 	const bool *possible; /* NULL: always */
 	const char *what;     /* the CPU lacks */
+	bool *given;	      /* set where somebody said what he wants */
 };
 
 static int feature_set(const char *value, const struct kernel_param *kp)
@@ -151,6 +153,8 @@ static int feature_set(const char *value, const struct kernel_param *kp)
 		return -EINVAL;
 	}
 	WRITE_ONCE(*f->on, on);
+	if (f->given)
+		*f->given = true;
 	return 0;
 }
 
@@ -174,6 +178,8 @@ static struct feature prefault = { &param.prefault, NULL, NULL };
 static struct feature direct_faults = { &param.direct_faults, &cpu_caps.trap_entries,
 					"a reserved bit in page-table entries" };
 static struct feature mitigations = { &param.mitigations, NULL, "" };
+static bool split_exec_given;
+static struct feature split_exec = { &param.split_exec, NULL, NULL, &split_exec_given };
 static struct feature mtf = { &param.mtf, &cpu_caps.single_step, "the monitor trap flag" };
 static struct feature pmu = { &param.pmu, NULL, NULL };
 
@@ -196,6 +202,12 @@ module_param_cb(mitigations, &feature_ops, &mitigations, 0644);
 MODULE_PARM_DESC(mitigations,
 		 "Do what the kernel says this CPU needs against speculative execution when "
 		 "entering and leaving a new VM; 0 measures the price; default: on");
+module_param_cb(split_exec, &feature_ops, &split_exec, 0644);
+MODULE_PARM_DESC(
+	split_exec,
+	"Map what new VMs execute by 4K entries and give large ones no right to execute, "
+	"for a guest can bring CPUs with the iTLB multihit bug to a halt; default: on where "
+	"the CPU has that bug");
 module_param_cb(mtf, &feature_ops, &mtf, 0644);
 MODULE_PARM_DESC(mtf, "Single-step table stores that the decoder does not know; default: on where "
 		      "the CPU has it");
@@ -281,6 +293,9 @@ static int settle_parameters(void)
 	param.ept_ad &= cpu_caps.nested_ad;
 	param.vpid &= cpu_caps.tagged_tlb;
 	param.mtf &= cpu_caps.single_step;
+	if (!split_exec_given)
+		param.split_exec =
+			boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off();
 	for (i = 0; !param.mode && i < ARRAY_SIZE(wish); i++) {
 		const struct paging_ops *mode = paging_mode_find(wish[i]);
 

@@ -140,6 +140,7 @@ struct parameters {
 	bool mtf;
 	bool mitigations;
 	bool direct_faults;
+	bool split_exec;
 	bool pmu;
 	unsigned int hybrid_threshold;
 	unsigned int hybrid_quiet;

@@ -471,6 +471,7 @@ static void configure(struct paging_config *cfg)
 	cfg->vpid = param.vpid && cpu_caps.tagged_tlb;
 	cfg->prefault = param.prefault;
 	cfg->mtf = param.mtf && cpu_caps.single_step;
+	cfg->split_exec = param.split_exec;
 	cfg->direct_faults = param.direct_faults && cpu_caps.trap_entries;
 	cfg->shadow_budget = param.shadow_budget;
 	cfg->hybrid_threshold = param.hybrid_threshold;

@@ -30,6 +30,9 @@ big=1,budget=200
 guest_1g=0,phys=36
 phys=46,audit=50
 phys=52
+split=1,calm=1,budget=500
+split=1,big=1,budget=200
+switch=1,split=1,big=1
 switch=1
 share=1
 share=1,mtf=0,budget=200,host=0
@@ -48,6 +51,10 @@ prefault=1,big=1,ept=1
 guest_1g=0,phys=36
 phys=52
 phys=52,prefault=1,switch=1
+split=1,calm=1
+split=1,big=1
+split=1,prefault=1,big=1,ept_ad=0
+split=1,device=1,calm=1
 device=1,calm=1
 device=1,prefault=1,ept_ad=0'
 

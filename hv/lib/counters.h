@@ -61,6 +61,7 @@
 	COUNTER(tables_reclaimed, NONE, SUM, "shadow pages taken back for the budget")             \
 	COUNTER(tables_unshadowed, NONE, SUM, "guest pages found to be tables no longer")          \
 	COUNTER(large_splits, NONE, SUM, "large guest pages mapped by smaller shadow entries")     \
+	COUNTER(exec_splits, NONE, SUM, "large entries split because code is there: split_exec")   \
 	COUNTER(mode_switches, NONE, SUM, "paging_mode changes under the VM")                      \
 	COUNTER(mode_switch_cycles, CYCLES, SUM, "time these took, TSC counts")                    \
 	COUNTER(entries_dropped, NONE, SUM,                                                        \

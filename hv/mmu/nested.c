@@ -26,6 +26,7 @@ struct nested_format {
 	u64 frame;   /* the address */
 	u64 dirt;    /* bits that the CPU itself sets */
 	u64 dirty;   /* the one of them that a write sets */
+	u64 exec;    /* the right that a large leaf may have to do without: cfg.split_exec */
 };
 
 /* Read, write, execute; memory type write-back in bits 5:3; ignore the guest's PAT, bit 6. */
@@ -37,6 +38,7 @@ static const struct nested_format ept_format = {
 	.frame = GENMASK_ULL(51, 12),
 	.dirt = BIT_ULL(8) | BIT_ULL(9),
 	.dirty = BIT_ULL(9),
+	.exec = BIT_ULL(2),
 };
 
 /* EPTP: tables are write-back memory, four levels, bit 6 turns accessed and dirty flags on. */
@@ -117,6 +119,17 @@ static int best_level(const struct paging *pg, u64 host)
 	return 1;
 }
 
+/* Bits of a leaf beside its address and what the CPU sets. */
+static u64 leaf_bits(const struct paging *pg, int level)
+{
+	const struct nested *n = pg->state;
+	u64 bits = n->fmt->leaf;
+
+	if (level == 1)
+		return bits;
+	return (pg->cfg.split_exec ? bits & ~n->fmt->exec : bits) | n->fmt->large;
+}
+
 enum mapped {
 	MAPPED_NOW,
 	MAPPED_BEFORE,
@@ -156,7 +169,42 @@ static enum mapped map_one(struct paging *pg, gfn_t gfn, u64 host, int level)
 		free_subtree(pg, entry_table(n, *table), level - 1);
 		pg->flush_gen++;
 	}
-	entry_write(pg, table, base | n->fmt->leaf | (level > 1 ? n->fmt->large : 0));
+	entry_write(pg, table, base | leaf_bits(pg, level));
+	return MAPPED_NOW;
+}
+
+/*
+ * The guest executes @gfn, and a large entry that maps it does not give that right: on some CPUs code
+ * that is in the ITLB by a large and by a small entry at once is a machine check (iTLB multihit), and
+ * a guest can bring that about. The large entry becomes a table of smaller ones, down to 4K. They
+ * lead where it led; nothing looks at the accessed and dirty flags of large ones. The flush is for
+ * the other pages: hardware that has the large entry cached would fault for each of them.
+ */
+static enum mapped split(struct paging *pg, gfn_t gfn)
+{
+	const struct nested *n = pg->state;
+	u64 *table = n->root;
+	int level, i;
+
+	for (level = NESTED_ROOT_LEVEL; level > 1; level--) {
+		u64 *slot = &table[pt_index(gfn << PAGE_SHIFT, level)], old = *slot, *child;
+		u64 part = pt_level_pages(level - 1) << PAGE_SHIFT;
+
+		if (!entry_is_leaf(n, old, level)) {
+			table = entry_table(n, old);
+			continue;
+		}
+		child = table_get(pg);
+		if (!child)
+			return MAPPED_NOT;
+		for (i = 0; i < NESTED_ENTRIES; i++)
+			entry_write(pg, &child[i],
+				    ((old & n->fmt->frame) + i * part) | leaf_bits(pg, level - 1));
+		entry_write(pg, slot, virt_to_phys(child) | n->fmt->table);
+		count(pg->count, exec_splits);
+		pg->flush_gen++;
+		table = child;
+	}
 	return MAPPED_NOW;
 }
 
@@ -310,6 +358,7 @@ static enum verdict nested_fault(struct paging_vcpu *pv, const struct paging_fau
 {
 	struct paging *pg = pv->pg;
 	gfn_t gfn = f->gpa >> PAGE_SHIFT;
+	enum mapped mapped;
 	enum verdict v;
 	u64 host;
 
@@ -324,13 +373,16 @@ static enum verdict nested_fault(struct paging_vcpu *pv, const struct paging_fau
 		}
 		return v;
 	}
-	switch (map_one(pg, gfn, host, best_level(pg, host))) {
+	mapped = map_one(pg, gfn, host, best_level(pg, host));
+	if (unlikely((f->code & PF_I) && pg->cfg.split_exec && mapped != MAPPED_NOT))
+		mapped = split(pg, gfn);
+	switch (mapped) {
 	case MAPPED_NOT:
 		return VERDICT_REFILL;
 	case MAPPED_BEFORE:
 		/*
-		 * Entries allow everything, so a mapped frame cannot have faulted for rights: another
-		 * entry brought it in meanwhile, or hardware is behind. It cannot stay behind: a
+		 * Entries allow everything, but for what split() sees to, so a mapped frame cannot
+		 * have faulted for rights: another entry brought it in meanwhile, or hardware is behind. It cannot stay behind: a
 		 * violation drops what is cached for its address.
 		 */
 		count(pg->count, spurious_faults);
@@ -427,8 +479,7 @@ static void audit_wrong(struct audit *a, gfn_t gfn, u64 e, int level, const char
 static const char *audit_leaf(struct audit *a, gfn_t gfn, u64 e, int level)
 {
 	const struct nested *n = a->pg->state;
-	u64 bits = n->fmt->leaf | (level > 1 ? n->fmt->large : 0);
-	u64 i;
+	u64 i, bits = leaf_bits(a->pg, level);
 
 	if ((e & ~n->fmt->frame & ~n->fmt->dirt) != bits)
 		return "has wrong attribute bits";

@@ -127,6 +127,7 @@ struct paging_config {
 	bool mtf;	     /* the CPU has the monitor trap flag and may use it */
 	bool direct_faults; /* paging_mode=shadow: true faults go to the guest without an exit; only
 			       * where bit 51 of an entry is reserved to the CPU */
+	bool split_exec;    /* what can be executed is mapped by 4K entries: iTLB multihit */
 	u32 shadow_budget;  /* shadow pages one VM may have */
 	u32 hybrid_threshold; /* trapped stores between sync points that open a table; may change */
 	u32 hybrid_quiet;     /* quiet sync points that close it again; may change */

@@ -810,8 +810,8 @@ static inline bool still_table(struct shadow *sh, struct gfn_info *info)
 /* ---- 3. one entry ---- */
 
 /* What hardware gets to see of frame @hpa. @acc: rights of all guest levels together. */
-static __always_inline u64 leaf_spte(struct shadow_page *sp, u64 gpte, unsigned int acc, hpa_t hpa,
-				     bool guarded)
+static __always_inline u64 leaf_spte(const struct shadow *sh, struct shadow_page *sp, u64 gpte,
+				     unsigned int acc, hpa_t hpa, bool guarded)
 {
 	bool writable;
 	u64 spte = hpa | PTE_P | PTE_A;
@@ -832,7 +832,7 @@ static __always_inline u64 leaf_spte(struct shadow_page *sp, u64 gpte, unsigned 
 	if (sp->role.nxe && !(acc & ACC_X))
 		spte |= PTE_NX;
 	if (sp->role.level > 1)
-		spte |= PTE_PS;
+		spte |= PTE_PS | sh->large_nx;
 	return spte;
 }
 
@@ -965,7 +965,7 @@ static void sync_entry(struct shadow *sh, struct shadow_page *sp, unsigned int i
 		goto drop;
 	info = &slot->info[0][at];
 	leaf_set(sh, sp, i,
-		 leaf_spte(sp, gpte, sp->role.access & pte_access(gpte), host & GMEM_HPA,
+		 leaf_spte(sh, sp, gpte, sp->role.access & pte_access(gpte), host & GMEM_HPA,
 			   info->tables && !is_open(sh, info)),
 		 gpte, info, gfn);
 	return;
@@ -1211,6 +1211,26 @@ static bool in_window(struct shadow_vcpu *sv, gfn_t gfn)
 	return false;
 }
 
+/*
+ * With cfg.split_exec a large entry gives no right to execute: see split() in nested.c. Where the
+ * guest executes, its large page is mapped by pieces, and stays so while it is the same page.
+ */
+static bool stays_split(struct shadow *sh, const struct shadow_page *sp, unsigned int i, u64 gpte,
+			bool fetch)
+{
+	int level = sp->role.level;
+
+	if (likely(!sh->large_nx))
+		return false;
+	if (is_live(sp, i) && !spte_is_leaf(sp->spt[i], level) &&
+	    (sp->role.direct ||
+	     (pte_is_leaf(sp->gpte[i], level) && !((sp->gpte[i] ^ gpte) & PTE_FRAME))))
+		return true;
+	if (fetch)
+		count(sh->pg->count, exec_splits);
+	return fetch;
+}
+
 /* May one shadow entry of @level (2 or 3) map the whole block around @gfn? */
 static bool block_fits(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn, u64 host, int level)
 {
@@ -1369,7 +1389,7 @@ static void remember_absence(struct paging_vcpu *pv, const struct walk *w, gva_t
 
 /* Map what @w found, from the root down; true if a live entry changed its meaning. */
 static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct gmem_slot *slot,
-		u64 host, bool through_window, bool *wrote)
+		u64 host, bool through_window, bool fetch, bool *wrote)
 {
 	struct shadow *sh = shadow_of(pv->pg);
 	struct shadow_page *sp = sp_at(sh, vcpu_of(pv)->root);
@@ -1392,7 +1412,8 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 		gpte = level >= w->level ? w->gpte[level] : w->gpte[w->level];
 		/* A large entry would take away what a window opened inside its block. */
 		if (level == 1 ||
-		    (level <= w->level && !pv->window && block_fits(sh, slot, gfn, host, level)))
+		    (level <= w->level && !pv->window && block_fits(sh, slot, gfn, host, level) &&
+		     !stays_split(sh, sp, i, gpte, fetch)))
 			break;
 		child = sp_get(sh, child_gfn(sp, i, gpte), child_role(sp->role, gpte));
 		changed |= upper_set(sh, sp, i, child, gpte);
@@ -1407,7 +1428,7 @@ static bool map(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct 
 	}
 	gfn &= ~(pt_level_pages(level) - 1);
 	hpa &= ~((pt_level_pages(level) << 12) - 1);
-	spte = leaf_spte(sp, gpte, w->access, hpa, is_guarded(sh, slot, gfn, level));
+	spte = leaf_spte(sh, sp, gpte, w->access, hpa, is_guarded(sh, slot, gfn, level));
 	if (through_window) {
 		spte |= PTE_W | PTE_D;
 		/*
@@ -1568,7 +1589,7 @@ static noinline enum verdict fault_far(struct paging_vcpu *pv, const struct pagi
 	}
 	if (nr_open(sh) && links_old(pv, &w, f->gva))
 		sync_old(pv);
-	if (map(pv, &w, f->gva, slot, host, through, &wrote))
+	if (map(pv, &w, f->gva, slot, host, through, f->code & PF_I, &wrote))
 		flush_addr(pv, f->gva);
 	if (emulate)
 		return to_emulate(f, w.gfn, host, res);
@@ -1652,7 +1673,7 @@ static enum verdict fault_near(struct paging_vcpu *pv, const struct paging_fault
 		}
 	}
 	sp_touch(sp);
-	spte = leaf_spte(sp, gpte, access, host & GMEM_HPA, guarded);
+	spte = leaf_spte(sh, sp, gpte, access, host & GMEM_HPA, guarded);
 	if (is_live(sp, i)) {
 		u64 before = sh->pg->count->v[CNT_sptes_written];
 
@@ -2233,6 +2254,7 @@ int shadow_vm_init(struct paging *pg, const struct shadow_policy *policy)
 	sh->policy = policy;
 	if (policy->strict && pg->cfg.direct_faults)
 		sh->blank = SPTE_TRAP | PTE_P;
+	sh->large_nx = pg->cfg.split_exec ? PTE_NX : 0;
 	sh->budget = budget;
 	pg->state = sh;
 	return 0;
@@ -2325,7 +2347,7 @@ static const char *audit_entry(struct shadow *sh, struct shadow_page *sp, unsign
 		if (!slot)
 			return "it maps a frame outside guest memory";
 		host = slot->host[gmem_index(slot, gfn)];
-		want = leaf_spte(sp, now, sp->role.access & pte_access(now), host & GMEM_HPA,
+		want = leaf_spte(sh, sp, now, sp->role.access & pte_access(now), host & GMEM_HPA,
 				 is_guarded(sh, slot, gfn, level));
 		if ((spte & PTE_W) && !(want & PTE_W))
 			return "it is writable and must not be";

@@ -132,6 +132,7 @@ struct shadow {
 	u32 free;	    /* unused numbers, linked through next_hash */
 	u32 oldest, newest; /* shadow pages by last use */
 	u32 orphans;	    /* pages below the root that nothing points to */
+	u64 large_nx;	    /* PTE_NX where large entries must not be executed: cfg.split_exec */
 	u64 blank;	    /* what hardware sees where nothing is known; not present, if 0 */
 	union {
 		struct {

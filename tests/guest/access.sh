@@ -48,6 +48,12 @@ set_parameter direct_faults 1
 mode shadow
 access "shadow with direct faults" part=fast
 set_parameter direct_faults 0
+set_parameter split_exec 1
+for m in shadow ept; do
+	mode $m
+	access "$m, no code through large entries" part=fast
+done
+set_parameter split_exec 0
 set_parameter vpid 0
 mode shadow
 access "shadow without VPID" part=cases map=4k

@@ -329,6 +329,8 @@ static bool ept_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa, u8
 			if (level > set.cfg.ept_max_level)
 				fail("EPT: level %d maps a page, the limit is %d", level,
 				     set.cfg.ept_max_level);
+			if (set.cfg.split_exec && level > 1 && (e & EPT_X))
+				fail("EPT: a level %d leaf gives the right to execute", level);
 			if ((e & 0x38) != 6 << 3 || level == 4 ||
 			    (level > 1 && (e & in & BITS(29, 12))))
 				fail("EPT misconfiguration: level %d leaf %llx for gpa %llx", level,
@@ -546,6 +548,9 @@ static void walk(gva_t gva, unsigned int access, unsigned int stale, bool specul
 		page_fault(access, 1, r);
 		return;
 	}
+	if (!nested() && set.cfg.split_exec && level > 1 && !(e & E_XD))
+		fail("a large entry of the shadow gives the right to execute gva %llx",
+		     (unsigned long long)gva);
 	if (!(e & E_A) || (!speculative && (access & AC_W) && !(e & E_D))) {
 		u64 bits = E_A | (!speculative && (access & AC_W) ? E_D : 0);
 		hpa_t hpa;

@@ -24,6 +24,7 @@ static void usage(FILE *to)
 		"back)\n"
 		"                  share=0|1 (base-address buffer) calm=0|1 (few upheavals)\n"
 		"                  device=0|1 (a slot is a device's: its dirty flags)\n"
+		"                  split=0|1 (no execution through large entries)\n"
 		"                  host=0|1 (unmap, slots that come and go) audit=N (steps)\n"
 		"  --verbose       every operation as it happens\n"
 		"The same command line gives the same run. Exit status: 0 all right, 1 a "

@@ -187,6 +187,8 @@ bool run_config(const char *text)
 			set.switches = n;
 		else if (!strcmp(word, "share"))
 			set.shares = n;
+		else if (!strcmp(word, "split"))
+			set.cfg.split_exec = n;
 		else if (!strcmp(word, "device"))
 			set.device = n;
 		else if (!strcmp(word, "host"))
