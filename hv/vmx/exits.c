@@ -230,8 +230,8 @@ static noinline unsigned int watched_exit(struct vcpu *v, unsigned int kind)
 {
 	struct paging_vcpu *pv = &v->pv;
 
-	/* The host's NMI and machine check are its own, whatever the guest did: next time, then. */
-	if (pv->share_on && kind != EXIT_NMI && kind != EXIT_MACHINE_CHECK && !find_root(v))
+	/* The host's NMI and machine check are not lost for it: the next exit will say so again. */
+	if (pv->share_on && !find_root(v) && kind != EXIT_NMI && kind != EXIT_MACHINE_CHECK)
 		return EXIT_UNKNOWN;
 	if (pv->window && kind != EXIT_PF && kind != EXIT_NESTED)
 		pv->pg->ops->leave(pv, NULL);
