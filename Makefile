@@ -29,6 +29,7 @@ help:
 #:                    WORKLOADS="gups"   workloads              (default: all)
 #:                    REPS=5             repetitions            (default: of the matrix)
 #:                    HOST=metal         this machine's VT-x    (default: where usable)
+#:                    HOST=nested        the same inside a virtual machine, as its rows then say
 #:                    HOST=emulated      the emulated VT-x host (default elsewhere)
 #:                    ENGINES="penumbra kvm native"   KVM and the bare machine beside it
 #:                    MITIGATIONS=on     the emulated host's kernel with its own against CPU bugs;
