@@ -224,6 +224,22 @@ static void be_strict(void)
 	console_level = RUN_CONSOLE_LEVEL;
 }
 
+/*
+ * What a kernel with kmemleak lost while it booted is its own affair, and must not be reported again
+ * by the command's scans.  The first scan only notes checksums.  Not there, or off: no matter.
+ */
+static void forget_boot_leaks(void)
+{
+	static const char *const steps[] = { "scan", "scan", "clear" };
+	int fd = open("/sys/kernel/debug/kmemleak", O_WRONLY | O_CLOEXEC);
+
+	for (size_t i = 0; fd >= 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (write(fd, steps[i], strlen(steps[i])) < 0)
+			break;
+	if (fd >= 0)
+		close(fd);
+}
+
 /* ------------------------------------------------------------------- files */
 
 /* Sends a file below /out from the given offset on.  Returns how far it got. */
@@ -524,6 +540,7 @@ int main(void)
 	setenv("HOME", "/", 1);
 	for_each_line("/host/environment", set_variable);
 	for_each_line("/host/modules", load_module);
+	forget_boot_leaks();
 	pass_kernel_log();
 	be_strict();
 	become_real_time();
