@@ -35,13 +35,20 @@ check() {
 	fi
 }
 
-kexec=$(PATH=$PATH:/sbin:/usr/sbin command -v kexec) ||
-	kexec=$(find "$(scripts/emulated/fetch package kexec-tools)" -path '*sbin/kexec')
-mkdir -p "$work/tree/bin" "$work/tree/proc"
+# Installed, or unpacked with its libraries.
+unpacked=
+kexec=$(PATH=$PATH:/sbin:/usr/sbin command -v kexec) || {
+	unpacked=$(scripts/emulated/fetch package kexec-tools) || exit 1
+	kexec=$(find "$unpacked" -path '*sbin/kexec')
+}
+mkdir -p "$work/tree/bin" "$work/tree/proc" "$work/tree/lib64" "$work/tree/lib/x86_64-linux-gnu"
 cp /bin/busybox "$kexec" build/suite.elf "$work/tree/bin/"
-for library in $(ldd "$kexec" | grep -o '/[^ ]*'); do
-	mkdir -p "$work/tree/${library%/*}"
-	cp -L "$library" "$work/tree/$library"
+libraries=$unpacked/usr/lib/x86_64-linux-gnu:$unpacked/lib/x86_64-linux-gnu
+for library in $(LD_LIBRARY_PATH=$libraries ldd "$kexec" | grep -o '/[^ ]*'); do
+	case $library in
+	*/ld-linux*) cp -L "$library" "$work/tree/lib64/" ;;
+	*) cp -L "$library" "$work/tree/lib/x86_64-linux-gnu/" ;;
+	esac
 done
 cat >"$work/tree/init" <<'END'
 #!/bin/busybox sh
