@@ -33,6 +33,10 @@ TEST_PROGRAMS += $(B)/tests/stress
 $(B)/tests/stress: tests/host/stress.c bench/runner_load.c bench/runner.h workloads/guest_abi.h | $(B)/tests
 	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Wshadow -static -pthread -o $@ $(filter %.c,$^)
 
+TEST_PROGRAMS += $(B)/tests/abifuzz
+$(B)/tests/abifuzz: $(wildcard tests/abifuzz/*.[ch]) hv/gtt_ioctl.h | $(B)/tests
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -static -pthread -o $@ $(filter %.c,$^)
+
 # libFuzzer comes with clang.
 $(B)/tests/model-fuzz: tests/model/fuzz.c $(MODEL_SRC) $(MODEL_HDR) $(PURE_SRC) $(PURE_HDR) | $(B)/tests
 	clang $(TEST_CFLAGS) -fsanitize=fuzzer -I$(PURE) -o $@ tests/model/fuzz.c $(MODEL_SRC) \

@@ -4,7 +4,7 @@
 # outside numbers, and what all of them need.
 
 PARAMETERS=/sys/module/penumbra/parameters
-MODULE=build/emulated/hv/penumbra.ko
+MODULE=${MODULE:-build/emulated/hv/penumbra.ko}
 
 run() {
 	build/runner --device /dev/penumbra "$@"
