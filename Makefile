@@ -43,7 +43,7 @@ help:
 #:   make growth    the same as processes, table pages and guest memory grow
 #:   make phase     who costs least where: working set against table updates, and the crossover
 #:   bench/profile  which functions the instructions of a workload are in (--help)
-#:   make test-all  the same and more on every kernel and Bochs of tests/kernels.conf: about two hours
+#:   make test-all  the same and more on every kernel and Bochs of tests/kernels.conf: hours
 #:   make plots     draw again from CSV, as SVG, PDF and PNG (RESULTS=results/DIR, default
 #:                  results/latest; RESULTS=results/reference draws all of its parts)
 #:   make report    one page of it all, results/latest/report.html (or of RESULTS=results/DIR)
