@@ -19,7 +19,7 @@ SUITES=${SUITES:-bookworm trixie}
 MIRROR=${MIRROR:-http://deb.debian.org/debian}
 work=$PWD/$B/tests/install
 count=0
-trap 'cd /; umount -lq "$work"/*/proc "$work"/*/sys; rm -rf --one-file-system "$work"' EXIT
+trap 'cd /; umount -lq "$work"/*/proc "$work"/*/sys 2>/dev/null; rm -rf --one-file-system "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 mkdir -p "$work"
