@@ -14,6 +14,9 @@ TABLE_SRC := bench/table.c bench/table.h bench/columns.h workloads/guest_abi.h
 $(B)/summarize: bench/summarize.c $(TABLE_SRC) | $(B)
 	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
 
+$(B)/compare: bench/compare.c $(TABLE_SRC) | $(B)
+	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^) -lm
+
 $(B)/profile: bench/profile.c | $(B)
 	$(CC) $(BENCH_CFLAGS) -o $@ $<
 
