@@ -527,17 +527,19 @@ void cpu_drop(void)
 	cpus_read_unlock();
 }
 
+/*
+ * The hotplug lock is held for writing, so that users stands still (or the module is about to start,
+ * and there are none): power_mutex must not be taken, for cpu_hold() takes hotplug's locks under it.
+ */
 static int power_up(unsigned int cpu)
 {
 	int err = 0;
 
-	mutex_lock(&power_mutex);
 	if (users && !COMPAT_VMX_BRIEF) {
 		local_irq_disable();
 		err = vmx_on_here();
 		local_irq_enable();
 	}
-	mutex_unlock(&power_mutex);
 	if (err)
 		pr_err("CPU %u cannot go online: VMX cannot be switched on there (%d)\n", cpu, err);
 	return err;
