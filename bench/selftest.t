@@ -749,7 +749,7 @@ test_run() {
 	run HOST=emulated RESULTS_DIR="$tmp/file"
 	says 2 "cannot make" "a results folder that is a file"
 	run HOST=moon
-	says 2 "metal or emulated is expected" "an unknown host"
+	says 2 "metal, nested or emulated is expected" "an unknown host"
 	run ENGINES=xen
 	says 2 "are expected" "an unknown engine"
 	if grep -qw vmx /proc/cpuinfo; then

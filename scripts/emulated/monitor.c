@@ -53,6 +53,7 @@ struct line {
 
 static struct {
 	const char *bochs;
+	bool debugger; /* it has to be asked for its debugger, which traces */
 	const char *out;
 	const char *trace;
 	const char *console;
@@ -505,7 +506,8 @@ static void start_bochs(int output)
 	    !freopen("bochs.err", "w", stderr))
 		_exit(STATUS_ERROR);
 	setenv("TERM", "vt100", 1);
-	execlp(options.bochs, options.bochs, "-q", "-f", "bochsrc", "-rc", "rc", (char *)NULL);
+	execlp(options.bochs, options.bochs, "-q", "-f", "bochsrc", "-rc", "rc",
+	       options.debugger ? "-debugger" : (char *)NULL, (char *)NULL);
 	_exit(127);
 }
 
@@ -671,7 +673,8 @@ static int run(void)
 
 static void usage(FILE *to)
 {
-	fputs("usage: monitor [--bochs PROGRAM] [--bare] [--verbose] [--keep-going] [--timeout "
+	fputs("usage: monitor [--bochs PROGRAM] [--debugger] [--bare] [--verbose] [--keep-going] "
+	      "[--timeout "
 	      "SECONDS]\n"
 	      "               [--out DIR] [--trace FILE] [--console FILE] RUNDIR\n"
 	      "Runs Bochs on RUNDIR/bochsrc and removes RUNDIR.  For scripts/emulated-host.\n",
@@ -703,6 +706,8 @@ static void parse(int argc, char **argv)
 			exit(0);
 		} else if (!strcmp(argv[i], "--timeout") && value) {
 			options.timeout = atof(argv[++i]);
+		} else if (!strcmp(argv[i], "--debugger")) {
+			options.debugger = true;
 		} else if (!strcmp(argv[i], "--bochs") && value) {
 			options.bochs = argv[++i];
 		} else if (!strcmp(argv[i], "--out") && value) {
