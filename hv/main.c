@@ -22,6 +22,7 @@ struct parameters param = {
 	.shadow_budget = 16384,
 	.hybrid_threshold = 4,
 	.hybrid_quiet = 8,
+	.slice_us = 10000,
 	.ept_ad = true,
 	.vpid = true,
 	.mtf = true,
@@ -243,6 +244,33 @@ static const struct kernel_param_ops shadow_budget_ops = {
 };
 module_param_cb(shadow_budget, &shadow_budget_ops, NULL, 0644);
 MODULE_PARM_DESC(shadow_budget, "Shadow pages that one new VM may have at a time; default: 16384");
+
+/* ---- slice_us ---- */
+
+#define SLICE_MIN 100u
+#define SLICE_MAX 1000000u
+
+static int slice_us_set(const char *value, const struct kernel_param *kp)
+{
+	unsigned int us;
+
+	if (kstrtouint(value, 0, &us) || us < SLICE_MIN || us > SLICE_MAX) {
+		pr_err("slice_us=%.*s refused: accepted are: %u to %u microseconds\n",
+		       (int)strcspn(value, "\n"), value, SLICE_MIN, SLICE_MAX);
+		return -EINVAL;
+	}
+	WRITE_ONCE(param.slice_us, us);
+	return 0;
+}
+
+static const struct kernel_param_ops slice_us_ops = {
+	.set = slice_us_set,
+	.get = param_get_uint,
+};
+module_param_cb(slice_us, &slice_us_ops, &param.slice_us, 0644);
+MODULE_PARM_DESC(slice_us,
+		 "Guest time in microseconds without an exit for a host interrupt after which "
+		 "a new VM's guest is stopped for a moment; default: 10000");
 
 /* ---- hybrid ---- */
 

@@ -144,6 +144,7 @@ struct parameters {
 	bool pmu;
 	unsigned int hybrid_threshold;
 	unsigned int hybrid_quiet;
+	unsigned int slice_us;
 };
 extern struct parameters param;
 

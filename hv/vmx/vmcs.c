@@ -153,8 +153,9 @@ void cpu_vcpu_setup(struct vcpu *v)
 	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, 0);
 	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, 0);
 	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
-	if (vmx_config.slice)
-		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, vmx_config.slice);
+	v->hw.slice = vmx_slice();
+	if (v->hw.slice)
+		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, v->hw.slice);
 	vmcs_write64(MSR_BITMAP, __pa(vmx_msr_bitmap));
 	vmcs_write64(VMCS_LINK_POINTER, ~0ULL);
 	if (v->hw.tag.vpid)
@@ -519,8 +520,8 @@ bool cpu_let_interrupts(struct vcpu *v)
 	native_write_cr2(cr2);
 	if (unlikely(!cpu_still_loaded(v)))
 		return false;
-	if (vmx_config.slice)
-		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, vmx_config.slice);
+	if (v->hw.slice)
+		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, v->hw.slice);
 	guest_debug_restore(v);
 	cpu_host_code_ran(v);
 	host_control_registers(v);

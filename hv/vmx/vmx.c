@@ -140,12 +140,10 @@ static void probe_nested_and_tags(void)
 /*
  * The VMX-preemption timer, for a CPU that holds the host's interrupts back while the guest runs with
  * its own off (Bochs does): nothing else would ever stop a guest there. Each exit for a host
- * interrupt starts the slice anew, and it is longer than the host's timer lets a CPU go undisturbed,
+ * interrupt starts the slice anew, and by default it is longer than the host's timer lets a CPU go undisturbed,
  * so where interrupts do exit it never ends. It counts guest time only; entries and exits cost
  * nothing more for it.
  */
-#define SLICE_MS 10u
-
 /*
  * Processors (CPUID.1:EAX) whose timer counts at another rate than IA32_VMX_MISC says, some of them
  * now and then only; by the errata of Intel's specification updates. As it ends nothing but slices,
@@ -168,7 +166,7 @@ static void name_slow_timer(void)
 	for (i = 0; i < ARRAY_SIZE(slow_timers); i++)
 		if (slow_timers[i].signature == signature)
 			pr_notice("this CPU's VMX-preemption timer counts at a wrong rate (erratum "
-				  "%s): a guest's time slice is not a millisecond\n",
+				  "%s): a guest's time slice is not what slice_us says\n",
 				  slow_timers[i].erratum);
 }
 
@@ -179,7 +177,9 @@ static void choose_slice(void)
 	if ((vmx_config.pin & PIN_BASED_VMX_PREEMPTION_TIMER) &&
 	    (vmx_config.exit & VM_EXIT_SAVE_VMX_PREEMPTION_TIMER)) {
 		rdmsrq(MSR_IA32_VMX_MISC, misc);
-		vmx_config.slice = max((tsc_khz * SLICE_MS) >> (misc & 31), 1u);
+		vmx_config.slice_timer = true;
+		vmx_config.slice_shift =
+			misc & 31; /* ticks of the TSC in one of the timer's: SDM vol. 3, 26.5.1 */
 		name_slow_timer();
 	} else {
 		vmx_config.pin &= ~PIN_BASED_VMX_PREEMPTION_TIMER;
@@ -286,6 +286,18 @@ static int probe_once(void)
 			   (vmx_config.secondary & SECONDARY_EXEC_ENABLE_INVPCID);
 	cpu_caps.cr4_possible = vmx_config.cr4_fixed1;
 	return 0;
+}
+
+/**
+ * vmx_slice() - how long a guest may run without an exit for a host interrupt
+ *
+ * Return: in units of the VMX-preemption timer; 0: there is no such timer.
+ */
+u32 vmx_slice(void)
+{
+	u64 ticks = div_u64((u64)tsc_khz * READ_ONCE(param.slice_us), 1000);
+
+	return vmx_config.slice_timer ? max_t(u64, ticks >> vmx_config.slice_shift, 1) : 0;
 }
 
 /**

@@ -48,6 +48,7 @@ struct vmx_vcpu {
 	unsigned long host_dr[4];
 
 	u64 cr0_owned, cr4_owned; /* bits the guest changes without an exit */
+	u32 slice;		  /* guest time until it is stopped; vmx_slice() */
 
 	/* The host's performance counters: perf.c. */
 	bool perf_global; /* IA32_PERF_GLOBAL_CTRL is switched by control fields */
@@ -59,7 +60,8 @@ struct vmx_vcpu {
 struct vmx_config {
 	u32 revision;
 	u32 pin, primary, secondary, exit, entry;
-	u32 slice; /* guest time until the preemption timer ends it, in its ticks; 0: no timer */
+	bool slice_timer; /* the VMX-preemption timer can end a guest's time slice */
+	u8 slice_shift;
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	bool perf_global; /* control fields can switch IA32_PERF_GLOBAL_CTRL */
 	bool invept_context;
@@ -83,6 +85,7 @@ DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
 
 extern void *vmx_msr_bitmap;
 
+u32 vmx_slice(void);
 u16 vmx_vpid_get(void);
 void vmx_vpid_put(u16 vpid);
 void vmx_invept(u64 eptp);

@@ -36,6 +36,7 @@ refused "ept_max_page" 1 "accepted are: 4K" set_parameter ept_max_page 3M
 refused "vpid" 1 "accepted are: 0 1" set_parameter vpid maybe
 refused "pmu" 1 "accepted are: 0 1" set_parameter pmu maybe
 refused "hybrid_threshold" 1 "accepted are" set_parameter hybrid_threshold 99999999
+refused "slice_us" 1 "accepted are: 100 to 1000000 microseconds" set_parameter slice_us 99
 refused "hybrid_quiet" 1 "accepted are" set_parameter hybrid_quiet -1
 
 echo "# images"

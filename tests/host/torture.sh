@@ -7,7 +7,8 @@
 
 FLIPS=${FLIPS:-1000}
 SEED=${SEED:-1}
-load paging_mode=shadow
+# Short slices: whoever flips has to run for that, and Bochs holds interrupts back while a guest runs.
+load paging_mode=shadow slice_us=1000
 all=$(modes)
 count=$(echo "$all" | wc -w)
 
