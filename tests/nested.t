@@ -66,23 +66,25 @@ result() {
 	fi
 }
 
-# What the guest causes, a line for each mode, workload and repetition. Left out are times, exits of
-# the host, and how many entries were written: some are, for frames beside the one asked for, if the
-# host happens to have these at hand.
+# What the guest causes, a line for each mode, workload and repetition. Left out are times and exits of
+# the host.
 counts() {
 	sed -n 's/^@csv //p' "$1" | tr -d '\r' | awk -F, '
-		FNR == NR { for (i = 1; i <= NF; i++) if ($i ~ /^(mode|workload|params|rep|status|ops|exits|exits_.*|flush_guest_.*|emulated_stores|checksum|guest_faults)$/ && $i != "exits_host") take[i] = $i; next }
+		FNR == NR { for (i = 1; i <= NF; i++) if ($i ~ /^(mode|workload|params|rep|status|ops|exits|exits_.*|flush_guest_.*|emulated_stores|sptes_written|checksum|guest_faults)$/ && $i != "exits_host") take[i] = $i; next }
 		{ line = ""; for (i = 1; i <= NF; i++) if (i in take) line = line " " take[i] "=" $i; print line }' "$out/columns" - | sort
 }
 
+# A CPU with the monitor trap flag. Without it a store that the decoder leaves to the CPU opens a
+# window, which ends at the next exit: for a host interrupt, too, and here these exit at any time.
+model=tigerlake
 make_host
 make_virtual_machine
 "$B/runner" --columns >"$out/columns"
 matrix="HOST_KIND=emulated CLOCK=ticks CONF=tests/nested/matrix.conf MEM=64 PMU=off HUGEPAGES=thp bench/matrix"
-scripts/emulated-host --timeout 1000 -- sh -c "insmod build/emulated/hv/penumbra.ko && $matrix" \
+scripts/emulated-host --model $model --timeout 1000 -- sh -c "insmod build/emulated/hv/penumbra.ko && $matrix" \
 	>"$out/bare.out" 2>"$out/bare.err"
 result "the short matrix on the bare emulated host" $?
-scripts/emulated-host --verbose --timeout 3000 --mem 1536 --kvm nested=1 --add "$host" \
+scripts/emulated-host --model $model --verbose --timeout 3000 --mem 1536 --kvm nested=1 --add "$host" \
 	-- sh tests/nested/host.sh >"$out/nested.out" 2>"$out/nested.err"
 result "the emulated host lived through it" $?
 tr -d '\r' <"$out/nested.out" >"$out/said"
@@ -92,8 +94,9 @@ for words in "@host nested" "@matrix 0" "@unloaded" "@end"; do
 done
 counts "$out/bare.out" >"$out/bare"
 counts "$out/nested.out" >"$out/nested"
+rows=$(wc -l <"$out/bare")
 [ -s "$out/bare" ] && cmp -s "$out/bare" "$out/nested"
-result "the same counts as on the bare host, $(wc -l <"$out/bare") rows" $?
+result "the same counts as on the bare host, $rows rows" $?
 diff "$out/bare" "$out/nested" | head -n 20 | sed 's/^/# /'
 grep -v '^@csv\|^@progress\|^@env' "$out/said" | sed 's/^/# /' | tail -n 40
 sed 's/^/# /' "$out/nested.err" | tail -n 20

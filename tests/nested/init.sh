@@ -13,7 +13,7 @@ cd /penumbra || reboot -f
 if insmod build/penumbra.ko; then
 	echo "@host $(HOST=nested bench/run --print-host 2>/dev/null)"
 	echo "@why $(HOST=nested bench/run --print-host 2>&1 >/dev/null)"
-	HOST_KIND=nested CLOCK=tsc CONF=tests/nested/matrix.conf MEM=64 PMU=off HUGEPAGES=thp bench/matrix
+	HOST_KIND=nested CLOCK=tsc CONF=tests/nested/matrix.conf MEM=64 PMU=off HUGEPAGES=thp REPS=1 ORDER=listed bench/matrix
 	echo "@matrix $?"
 	rmmod penumbra && echo "@unloaded"
 fi
