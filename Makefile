@@ -24,7 +24,7 @@ help:
 #:   make bench     run the suite in every paging mode; CSV and plots in results/latest
 #:   make test      prove that it is right
 #:
-#: make bench takes   QUICK=1            a run under 90 s, fewer points
+#: make bench takes   QUICK=1            a run of about 80 s, fewer points
 #:                    MODES="shadow ept" paging modes           (default: all)
 #:                    WORKLOADS="gups"   workloads              (default: all)
 #:                    REPS=5             repetitions            (default: of the matrix)
