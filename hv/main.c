@@ -15,7 +15,7 @@
 
 #include "cpu.h"
 #include "penumbra.h"
-#include "mmu/shadow.h"
+#include "mmu/shadow/shadow.h"
 
 struct parameters param = {
 	.ept_max_level = 3,

@@ -27,7 +27,7 @@
 #include "vmx/vmx.h"
 
 #define PENUMBRA_MAX_VCPUS	  1
-#define PENUMBRA_HC_SHARE_ROOTS	  0x70656e01 /* VMCALL: RBX is the page; mmu/shadow_roots.c */
+#define PENUMBRA_HC_SHARE_ROOTS	  0x70656e01 /* VMCALL: RBX is the page; mmu/shadow/roots.c */
 #define PENUMBRA_MAX_CPUID	  256
 #define PENUMBRA_RUN_PAGES	  2 /* struct kvm_run, and the page that KVM_EXIT_IO's data is in */
 #define PENUMBRA_MAX_EXIT_REASONS 80

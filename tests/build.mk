@@ -7,8 +7,8 @@ TEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Wshadow -Wstrict-p
 
 # Where the pure C comes from: tests/mutants/run builds broken copies.
 PURE      ?= hv
-PURE_SRC  := $(wildcard $(PURE)/mmu/*.c $(PURE)/lib/*.c)
-PURE_HDR  := $(wildcard $(PURE)/mmu/*.h $(PURE)/lib/*.h)
+PURE_SRC  := $(wildcard $(PURE)/mmu/*.c $(PURE)/mmu/*/*.c $(PURE)/lib/*.c)
+PURE_HDR  := $(wildcard $(PURE)/mmu/*.h $(PURE)/mmu/*/*.h $(PURE)/lib/*.h)
 MODEL_SRC := $(filter-out %/main.c %/fuzz.c,$(wildcard tests/model/*.c))
 MODEL_HDR := $(wildcard tests/model/*.h)
 

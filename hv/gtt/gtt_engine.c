@@ -145,7 +145,7 @@ static enum verdict write_word(struct gtt *g, struct paging_vcpu *pv, u64 at, u6
 	v = reach_to_write(g, at, &word, &gpa, res);
 	if (v == VERDICT_RETRY && word) {
 		WRITE_ONCE(*word, value);
-		pv->pg->ops->pt_write(pv, gpa, sizeof(*word));
+		pv->pg->ops->pt_write(pv, gpa, sizeof(*word), NULL);
 	}
 	return v;
 }
@@ -299,7 +299,7 @@ static enum verdict copy_one(struct gtt *g, struct paging_vcpu *pv, const struct
 		return v;
 	for (i = 0; i < c->bytes / 8; i++)
 		WRITE_ONCE(to[i], READ_ONCE(from[i]) * GTT_COPY_FACTOR);
-	pv->pg->ops->pt_write(pv, gpa, c->bytes);
+	pv->pg->ops->pt_write(pv, gpa, c->bytes, NULL);
 	return v;
 }
 

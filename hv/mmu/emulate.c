@@ -118,7 +118,7 @@ static enum emu_result store(struct paging_vcpu *pv, struct emu_regs *regs, cons
 	regs->rip += insn->length;
 	regs->rflags &= ~RFLAGS_RF;
 	count(pv->pg->count, emulated_stores);
-	pv->pg->ops->pt_write(pv, to->gpa, insn->size);
+	pv->pg->ops->pt_write(pv, to->gpa, insn->size, to->table);
 	return EMU_DONE;
 }
 
@@ -134,7 +134,7 @@ unsigned int emulate_plain_store(struct paging_vcpu *pv, const u64 *gpr,
 		return 0;
 	WRITE_ONCE(*(u64 *)to->at, d->insn.has_imm ? d->insn.imm : gpr[d->insn.reg]);
 	count(pv->pg->count, emulated_stores);
-	pv->pg->ops->pt_write(pv, to->gpa, 8);
+	pv->pg->ops->pt_write(pv, to->gpa, 8, to->table);
 	return d->plain;
 }
 

@@ -271,11 +271,12 @@ void paging_never_leave(struct paging_vcpu *pv, const struct paging_fault *fault
 	pv->window = false;
 }
 
-void paging_ignore_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
+void paging_ignore_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len, void *table)
 {
 	(void)pv;
 	(void)gpa;
 	(void)len;
+	(void)table;
 }
 
 const u8 *paging_no_code(struct paging_vcpu *pv, gva_t rip, bool user)

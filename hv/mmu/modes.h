@@ -31,6 +31,6 @@ void paging_never_leave(struct paging_vcpu *pv, const struct paging_fault *fault
 
 /* For a mode that keeps nothing derived from the guest's tables. */
 const u8 *paging_no_code(struct paging_vcpu *pv, gva_t rip, bool user);
-void paging_ignore_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len);
+void paging_ignore_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len, void *table);
 
 #endif

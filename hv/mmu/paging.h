@@ -54,6 +54,7 @@ struct paging_result {
 	u32 code;	 /* VERDICT_REFLECT: the #PF error code */
 	gpa_t gpa;	 /* VERDICT_EMULATE, VERDICT_MMIO, VERDICT_PIN */
 	u8 *at;		 /* VERDICT_EMULATE: where gpa is in host memory */
+	void *table;	 /* VERDICT_EMULATE: what the mode knows of the table, for pt_write */
 	const char *why; /* VERDICT_STOP: a sentence without a full stop; result.gpa goes with it */
 };
 
@@ -262,7 +263,8 @@ enum invpcid_type {
  * @invpcid: the guest executed INVPCID with checked operands
  * @code: the instruction bytes at @rip as hardware's tables lead to them (in user mode if @user), to
  *	the end of their page; NULL where that is not known
- * @pt_write: @len bytes at @gpa were written by an emulated store (or by the host)
+ * @pt_write: @len bytes at @gpa were written by an emulated store, @table being what its fault left in
+ *	paging_result.table, or by the host: then @table is NULL
  * @open_window: let the instruction at @rip write to @gfn once, undecoded
  * @leave: first thing after a VM exit while paging_vcpu.window is set; @fault is the fault that
  *	caused this exit or NULL
@@ -295,7 +297,7 @@ struct paging_ops {
 	void (*invlpg)(struct paging_vcpu *pv, gva_t gva);
 	void (*invpcid)(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva);
 	const u8 *(*code)(struct paging_vcpu *pv, gva_t rip, bool user);
-	void (*pt_write)(struct paging_vcpu *pv, gpa_t gpa, unsigned int len);
+	void (*pt_write)(struct paging_vcpu *pv, gpa_t gpa, unsigned int len, void *table);
 	void (*open_window)(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
 	void (*leave)(struct paging_vcpu *pv, const struct paging_fault *fault);
 	void (*unmap)(struct paging *pg, gfn_t base, u64 npages);

@@ -4,7 +4,8 @@
  * 4.8): presence and reserved bits level by level, rights at the end, accessed and dirty flags
  * only once the access is known to be allowed.
  *
- * This is the only reader of guest tables in the hypervisor; every mode stands on it.
+ * Who needs rights checked or A and D set along a whole path walks here; the shadow reads single
+ * entries of tables that it knows by itself.
  */
 #include "walk.h"
 
@@ -46,19 +47,6 @@ static enum verdict table_entry(struct paging_vcpu *pv, gfn_t gfn, unsigned int 
 	if (v == VERDICT_RETRY)
 		*entry = (u64 *)phys_to_virt(host & GMEM_HPA) + index;
 	return v;
-}
-
-/* Set @bits in an entry that may change under us: true if it is still what we walked. */
-static bool entry_set(u64 *entry, u64 *seen, u64 bits)
-{
-	u64 old = *seen;
-
-	if ((old & bits) == bits)
-		return true;
-	if (cmpxchg64(entry, old, old | bits) != old)
-		return false;
-	*seen = old | bits;
-	return true;
 }
 
 enum verdict walk_guest(struct paging_vcpu *pv, const struct walk_for *f, struct walk *w,
@@ -105,9 +93,9 @@ again:
 	if (!f->set_ad)
 		return VERDICT_RETRY;
 	for (level = PT_ROOT_LEVEL; level > w->level; level--)
-		if (!entry_set(entry[level], &w->gpte[level], PTE_A))
+		if (!gpte_mark(entry[level], &w->gpte[level], PTE_A))
 			goto again;
-	if (!entry_set(entry[level], &w->gpte[level], f->code & PF_W ? PTE_A | PTE_D : PTE_A))
+	if (!gpte_mark(entry[level], &w->gpte[level], f->code & PF_W ? PTE_A | PTE_D : PTE_A))
 		goto again;
 	return VERDICT_RETRY;
 }

@@ -73,6 +73,28 @@ struct walk {
 	u64 gpte[PT_ROOT_LEVEL + 1];	/* the entry found there, A and D as now in memory */
 };
 
+/**
+ * gpte_mark() - set accessed and dirty flags in a guest entry, as its CPU would
+ * @entry: the entry; the guest's other writers may change it meanwhile
+ * @seen: what it said, and says on success
+ * @bits: PTE_A, PTE_D
+ *
+ * The only writer of guest entries: every A and D that we set is set here.
+ *
+ * Return: false where the entry does not say @seen any more; nothing is changed then.
+ */
+static inline bool gpte_mark(u64 *entry, u64 *seen, u64 bits)
+{
+	u64 old = *seen;
+
+	if ((old & bits) == bits)
+		return true;
+	if (cmpxchg64(entry, old, old | bits) != old)
+		return false;
+	*seen = old | bits;
+	return true;
+}
+
 /* What to walk for. */
 struct walk_for {
 	gva_t gva;

@@ -244,9 +244,10 @@ static bool take_dirty(struct paging *pg, gfn_t gfn)
 	return true;
 }
 
-static void pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len)
+static void pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len, void *table)
 {
 	(void)pv;
+	(void)table;
 	if (!gmem_slot(&mem, gpa >> 12) || gmem_slot(&mem, gpa >> 12)->device ||
 	    (gpa & 0xfff) + len > PAGE_SIZE)
 		wrong("pt_write", gpa, len, 0);

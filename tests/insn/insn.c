@@ -147,9 +147,10 @@ static int pin(struct gmem *m, gfn_t gfn)
 	return -ENOMEM; /* everything is pinned already */
 }
 
-static void pt_write(struct paging_vcpu *v, gpa_t gpa, unsigned int len)
+static void pt_write(struct paging_vcpu *v, gpa_t gpa, unsigned int len, void *table)
 {
 	(void)v;
+	(void)table;
 	writes++;
 	write_gpa = gpa;
 	write_len = len;

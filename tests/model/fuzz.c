@@ -4,7 +4,7 @@
  * choose operations. A finding is an abort, with the last operations on stderr.
  */
 #include "run.h"
-#include "mmu/shadow.h"
+#include "mmu/shadow/shadow.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 

@@ -9,7 +9,7 @@
  */
 #include <sys/mman.h>
 #include "model.h"
-#include "mmu/shadow.h"
+#include "mmu/shadow/shadow.h"
 
 u8 *shim_arena;
 

@@ -6,7 +6,7 @@
  */
 #include "model.h"
 #include "mmu/modes.h"
-#include "mmu/shadow.h"
+#include "mmu/shadow/shadow.h"
 
 #define CR4_PGE	  BIT_ULL(7)
 #define CR4_PCIDE BIT_ULL(17)
@@ -225,7 +225,7 @@ static void enter_guest(void)
 	if (!nested()) {
 		if (!host_is_table(pv.hw_cr3 & PTE_FRAME) || (pv.hw_cr3 & NO_FLUSH))
 			fail("hw_cr3 is %llx", (unsigned long long)pv.hw_cr3);
-		/* A root of the base-address buffer is marked: shadow_roots.c. */
+		/* A root of the base-address buffer is marked: roots.c. */
 		if ((pv.hw_cr3 & 0xfff) != cur_pcid() &&
 		    (pv.hw_cr3 & 0xfff) != (pv.cr4 & PG_CR4_PCIDE ? cur_pcid() | 0x800 : 0xfe7))
 			fail("hw_cr3 %llx does not carry PCID %x", (unsigned long long)pv.hw_cr3,
@@ -269,11 +269,11 @@ static void absorb(const struct ref *before, unsigned int access)
 	}
 }
 
-static void emulated_store(const struct piece *p, gpa_t gpa)
+static void emulated_store(const struct piece *p, const struct paging_result *to)
 {
-	ram_write(gpa, p->data, p->len);
-	host_written(gpa);
-	pg.ops->pt_write(&pv, gpa, p->len);
+	ram_write(to->gpa, p->data, p->len);
+	host_written(to->gpa);
+	pg.ops->pt_write(&pv, to->gpa, p->len, to->table);
 	pool_sync();
 }
 
@@ -372,7 +372,7 @@ again:
 			     (unsigned long long)res.gpa);
 		if (n == 1 && percent(set.calm ? 97 : 70)) {
 			tally.emulated++;
-			emulated_store(p, res.gpa);
+			emulated_store(p, &res);
 			return NEXT_DONE;
 		}
 		tally.windows++;
@@ -848,7 +848,7 @@ void host_write(gpa_t gpa, const void *data, unsigned int len)
 {
 	machine_exit();
 	ram_write(gpa, data, len);
-	pg.ops->pt_write(&pv, gpa, len);
+	pg.ops->pt_write(&pv, gpa, len, NULL);
 	pool_sync();
 }
 

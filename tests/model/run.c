@@ -4,7 +4,7 @@
  */
 #include <stdarg.h>
 #include "run.h"
-#include "mmu/shadow.h"
+#include "mmu/shadow/shadow.h"
 
 struct settings set;
 u64 step;

@@ -11,7 +11,7 @@
  * takes an exit, a guest that holds a value withdrawn since exits too and paging_guest_cr3()
  * knows what it meant.
  */
-#include "modes.h"
+#include "../modes.h"
 #include "shadow.h"
 
 /*
@@ -58,7 +58,7 @@ static void publish(struct paging_vcpu *pv, const struct shared_roots *was)
 		pv->share_on = true;
 		memcpy(phys_to_virt(host & GMEM_HPA), &pv->share, sizeof(pv->share));
 		/* A guest may name one of its tables: then it has written to its table. */
-		pv->pg->ops->pt_write(pv, pv->share_gpa, sizeof(pv->share));
+		pv->pg->ops->pt_write(pv, pv->share_gpa, sizeof(pv->share), NULL);
 		return;
 	}
 	release_all(pv);

@@ -3,7 +3,7 @@
  * paging_mode=shadow: traditional shadow paging. Every guest table stays guarded for ever; each
  * store to one is an exit, and in return the shadow is never behind.
  */
-#include "modes.h"
+#include "../modes.h"
 #include "shadow.h"
 
 static bool strict_opens(const struct paging_config *cfg, u32 trapped)

@@ -5,7 +5,7 @@
  * flushes need not look at it, and opens again at the next store: an exit for a burst of stores,
  * not for each.
  */
-#include "modes.h"
+#include "../modes.h"
 #include "shadow.h"
 
 /* Sync points without a store after which a table counts as left alone. */

@@ -4,7 +4,7 @@
  * written often between two sync points it opens, is compared with what the shadow was made from
  * (the snapshot) at each sync point, and closes again after a quiet period.
  */
-#include "modes.h"
+#include "../modes.h"
 #include "shadow.h"
 
 static bool hybrid_opens(const struct paging_config *cfg, u32 trapped)

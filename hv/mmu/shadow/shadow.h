@@ -12,12 +12,40 @@
  * (shadow_page.parents). Lists are made of 32-bit entry numbers, so they need no allocation and
  * insert and remove in constant time. A shadow page therefore takes three pages of memory: one
  * that hardware walks, one of guest entries, one of links.
+ *
+ * Reading order: this file; entry.h; open.h and open.c; live.c; page.c; sync.c; way.c; fault.c;
+ * flush.c; store.c; roots.c; host.c; audit.c; then the policies strict.c, ssp.c and hybrid.c.
+ *
+ * With cfg.direct_faults (strict only, for it needs the shadow never to be behind), an entry that is
+ * not live tells hardware which kind it is: not present where the guest's entry is not present
+ * either, so that the fault is the guest's own and can reach it without a VM exit; else present
+ * with a reserved bit set, whose fault has another error code and exits.
+ *
+ * Invariants, which hold whenever the guest runs, and who checks each:
+ *   S1  A live entry was made from a guest entry that was present, accessed and without reserved
+ *       bits. For a guarded table "was" is "is"; for an open one it may be as old as the last sync
+ *       point, which no guest can tell from a TLB.  audit_origin()
+ *   S2  It leads to that entry's frame, with no more rights than granted() says: writable only if
+ *       the guest's entry was dirty, and never where the frame is a guarded table. audit_leaf()
+ *   S3  An upper entry points to the shadow page of the table that its guest entry names.
+ *  audit_upper()
+ *   S4  A live entry is on the list of what it leads to, and on no other.  audit_list()
+ *   S5  With cfg.direct_faults, an entry that is not live hides no guest entry.  audit_blank()
+ *   S6  Shadow pages are as many as are counted, within the budget; those that nothing points to
+ *       are the orphans; an open one is the open table that it says.  audit_page()
+ *   S7  What hardware may have cached is a live entry, or one that was live since the guest last
+ *       flushed it (the guest's business), or is covered by a flush owed before the next entry
+ *       (ours: paging.flush_gen, paging_vcpu.flush). Only a CPU that forgets nothing can tell:
+ *       tests/model/cpu.c.
  */
 #ifndef PENUMBRA_SHADOW_H
 #define PENUMBRA_SHADOW_H
 
-#include "paging.h"
-#include "walk.h"
+#include "../paging.h"
+#include "../walk.h"
+
+/* 2^64 by the golden ratio: the upper bits of a product are a hash. */
+#define HASH_FACTOR 0x9e3779b97f4a7c15ULL
 
 #define SHADOW_TABLE_PAGES 3u /* pages of memory behind one shadow page */
 #define SHADOW_BUDGET_MAX  (1u << 20)
@@ -236,7 +264,6 @@ struct shadow_vcpu {
 	gfn_t window[SHADOW_WINDOWS];
 	gfn_t pcid_root[4096]; /* the guest root that each PCID was last used with */
 	struct code_cache code[CODE_CACHE];
-	struct shadow_page *trapped; /* of the table that a store goes to: store_again() */
 	struct leaf_cache leaf[LEAF_CACHE];
 };
 
@@ -261,7 +288,7 @@ void shadow_set_mode(struct paging_vcpu *pv);
 void shadow_invlpg(struct paging_vcpu *pv, gva_t gva);
 void shadow_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gva_t gva);
 const u8 *shadow_code(struct paging_vcpu *pv, gva_t rip, bool user);
-void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len);
+void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len, void *table);
 void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
 void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault);
 void shadow_unmap(struct paging *pg, gfn_t base, u64 npages);
@@ -272,7 +299,7 @@ int shadow_share_roots(struct paging_vcpu *pv, gpa_t gpa);
 bool shadow_adopt_root(struct paging_vcpu *pv, u64 load);
 u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size);
 
-/* shadow_roots.c: the base-address buffer. */
+/* roots.c: the base-address buffer. */
 void shadow_roots_note(struct paging_vcpu *pv);
 void shadow_roots_withdraw(struct paging_vcpu *pv);
 
