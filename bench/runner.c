@@ -67,6 +67,7 @@ struct options {
 	const char *console;
 	const char *rows;
 	const char *csv;
+	const char *exit_times;
 	const char *pmu;
 	char *tag;
 	uint64_t mem_mib;
@@ -161,8 +162,12 @@ static void usage(FILE *out)
 		"  --stats            print all statistics of the hypervisor at the end\n"
 		"  --csv FILE         append one row per repetition ('-': to standard output,\n"
 		"                     each after '@csv ')\n"
+		"  --exit-times FILE  append min, mean and max of what the body's exits took, a "
+		"row "
+		"per\n"
+		"                     cause ('-': after '@exits '); Penumbra with exit_times=1\n"
 		"  --tag LIST         what a row cannot know: host=metal|nested|emulated and\n"
-		"                     clock=tsc|ticks (needed with --csv), engine=, mode=,\n"
+		"                     clock=tsc|ticks (needed with those two), engine=, mode=,\n"
 		"                     backing= (added to the pages' kind: cold, warm)\n"
 		"  --pmu on|off|list  count page-walk cycles and TLB flushes by the CPU's "
 		"counters,\n"
@@ -171,7 +176,7 @@ static void usage(FILE *out)
 		"  --rows FILE        run nothing: take the guest's output from FILE ('-': "
 		"standard\n"
 		"                     input), from a run on the bare machine, to --csv\n"
-		"  --columns          print the header of the CSV and exit\n"
+		"  --columns[=exits]  print the header of the CSV (of --exit-times) and exit\n"
 		"  --describe         print what its columns mean, as a Markdown table, and exit\n"
 		"  --help             this text\n"
 		"\n"
@@ -249,8 +254,9 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		{ "pmu", required_argument, NULL, 'P' },
 		{ "rows", required_argument, NULL, 'r' },
 		{ "csv", required_argument, NULL, 'c' },
+		{ "exit-times", required_argument, NULL, 'e' },
 		{ "tag", required_argument, NULL, 'T' },
-		{ "columns", no_argument, NULL, 'C' },
+		{ "columns", optional_argument, NULL, 'C' },
 		{ "describe", no_argument, NULL, 'D' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -304,11 +310,17 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		case 'c':
 			opt->csv = optarg;
 			break;
+		case 'e':
+			opt->exit_times = optarg;
+			break;
 		case 'T':
 			opt->tag = optarg;
 			break;
 		case 'C':
-			rows_print_header();
+			if (optarg && strcmp(optarg, "exits"))
+				die("--columns=%s is unknown: exits is expected, or nothing",
+				    optarg);
+			rows_print_header(optarg != NULL);
 			exit(0);
 		case 'D':
 			rows_print_columns();
@@ -359,7 +371,7 @@ static void set_up_rows(struct rows *rows, const struct options *opt)
 	char *ept = read_parameter("/sys/module/kvm_intel/parameters/ept");
 	char *text = opt->tag, *given;
 
-	rows->csv_fd = -1;
+	rows->csv.fd = rows->times_csv.fd = -1;
 	rows->cmdline = opt->append;
 	rows->kvm = strstr(opt->device, "kvm") != NULL;
 	rows->kvm_ept = ept && (ept[0] == 'Y' || ept[0] == '1');
@@ -395,10 +407,15 @@ static void set_up_rows(struct rows *rows, const struct options *opt)
 		 opt->rows ? "bare" : backing_names[opt->hugepages],
 		 opt->populate ? "-populated" : "", value[4] ? "-" : "", value[4] ? value[4] : "");
 
-	if (!opt->csv)
+	if (!opt->csv && !opt->exit_times)
 		return;
 	if (!value[2] || !value[3])
-		die("--csv needs --tag host=...,clock=...: no row without its kind");
+		die("--csv and --exit-times need --tag host=...,clock=...: no row without its "
+		    "kind");
+	if (opt->exit_times)
+		rows_open_times(rows, opt->exit_times);
+	if (!opt->csv)
+		return;
 	rows_open_csv(rows, opt->csv);
 	rows_to_fail = rows;
 }

@@ -2,7 +2,7 @@
 /*
  * What the runner's files share. Reading order: runner.c (options, the run loop), runner_load.c
  * (an ELF image and the boot protocol into guest RAM), runner_stats.c (what the hypervisor
- * counted), runner_pmu.c (what the CPU counted), runner_rows.c (the guest's rows joined with those
+ * counted), runner_times.c (how long it took), runner_pmu.c (what the CPU counted), runner_rows.c (the guest's rows joined with those
  * counts into CSV).
  */
 #ifndef PENUMBRA_RUNNER_H
@@ -79,6 +79,7 @@ struct stats {
 	struct stat_desc *desc;
 	size_t count;
 	size_t values; /* size of a snapshot */
+	char id[64];   /* what the hypervisor calls the VM */
 };
 
 void stats_open(struct stats *stats, int vm_fd, int vcpu_fd);
@@ -87,6 +88,12 @@ bool stats_value(const struct stats *stats, const uint64_t *snapshot, const char
 		 uint64_t *value);
 void stats_print(const struct stats *stats, const uint64_t *total, const uint64_t *begin,
 		 const uint64_t *end);
+
+/* runner_times.c */
+#define TIMES_CSV_COLUMNS "cause,exits,ticks_min,ticks_mean,ticks_max"
+
+void times_begin(const struct stats *stats);
+char *times_end(const struct stats *stats);
 
 /* runner_pmu.c */
 enum { PMU_WITNESS = PMU_NR, PMU_COUNTERS };
@@ -113,6 +120,11 @@ void pmu_print(const struct pmu *pmu, const struct pmu_snapshot *begin,
 	       const struct pmu_snapshot *end);
 
 /* runner_rows.c */
+struct csv_sink {
+	int fd; /* -1: not wanted */
+	bool is_stdout;
+};
+
 struct rows {
 	const struct stats *stats; /* NULL: the hypervisor has none */
 	uint64_t *begin, *end;	   /* snapshots of the last body region */
@@ -122,8 +134,9 @@ struct rows {
 	bool kvm; /* the statistics are KVM's: other names */
 	bool kvm_ept;
 
-	int csv_fd; /* -1: no CSV wanted */
-	bool csv_stdout;
+	struct csv_sink csv;
+	struct csv_sink times_csv;
+	char *times; /* of the last body's exits; NULL: not taken */
 	const char *engine, *mode, *host, *clock;
 	const char *gtt_mode; /* NULL: the VM has no such device */
 	char backing[64];
@@ -136,11 +149,12 @@ struct rows {
 };
 
 void rows_open_csv(struct rows *rows, const char *path);
+void rows_open_times(struct rows *rows, const char *path);
 void rows_marker(struct rows *rows, uint32_t marker);
 void rows_line(struct rows *rows, const char *line);
 void rows_failure(struct rows *rows, const char *status);
 void rows_timed(struct rows *rows, uint64_t ops, uint64_t elapsed, uint64_t control);
-void rows_print_header(void);
+void rows_print_header(bool times);
 void rows_print_columns(void);
 
 #endif

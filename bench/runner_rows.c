@@ -76,14 +76,35 @@ static size_t format_header(char *out)
 	return used;
 }
 
+/* Of exits.csv: these of a row's columns, and what the hypervisor says of each cause. */
+static const enum column_id times_of[] = { COL_engine,	COL_mode,     COL_workload,  COL_params,
+					   COL_backing, COL_gtt_mode, COL_guest_mib, COL_host,
+					   COL_clock,	COL_ops };
+#define TIMES_COLUMNS (sizeof(times_of) / sizeof(times_of[0]))
+
+static void format_times_header(char *out)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < TIMES_COLUMNS; i++) {
+		append(out, &used, column_names[times_of[i]]);
+		append(out, &used, ",");
+	}
+	append(out, &used, TIMES_CSV_COLUMNS "\n");
+}
+
 /**
- * rows_print_header() - the header of raw.csv, on standard output
+ * rows_print_header() - the header of raw.csv or of exits.csv, on standard output
+ * @times: of exits.csv
  */
-void rows_print_header(void)
+void rows_print_header(bool times)
 {
 	char header[ROW_MAX];
 
-	format_header(header);
+	if (times)
+		format_times_header(header);
+	else
+		format_header(header);
 	fputs(header, stdout);
 }
 
@@ -115,6 +136,37 @@ static void write_whole(int fd, const char *text, size_t size)
 	}
 }
 
+static void open_csv(struct csv_sink *csv, const char *path, const char *header)
+{
+	size_t size = strlen(header);
+	char found[ROW_MAX];
+	struct stat st;
+	ssize_t n;
+
+	if (!strcmp(path, "-")) {
+		csv->fd = STDOUT_FILENO;
+		csv->is_stdout = true;
+		return;
+	}
+	csv->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+	if (csv->fd < 0 || fstat(csv->fd, &st) < 0) {
+		int error = errno;
+
+		csv->fd = -1;
+		die("cannot write rows to %s: %s", path, strerror(error));
+	}
+	if (st.st_size == 0) {
+		write_whole(csv->fd, header, size);
+		return;
+	}
+	n = pread(csv->fd, found, size, 0);
+	if (n != (ssize_t)size || memcmp(found, header, size)) {
+		close(csv->fd);
+		csv->fd = -1;
+		die("%s exists and its columns are not this runner's: give another file", path);
+	}
+}
+
 /**
  * rows_open_csv() - where rows go
  * @rows: what rows are made of
@@ -122,32 +174,46 @@ static void write_whole(int fd, const char *text, size_t size)
  */
 void rows_open_csv(struct rows *rows, const char *path)
 {
-	char header[ROW_MAX], found[ROW_MAX];
-	size_t size = format_header(header);
-	struct stat st;
-	ssize_t n;
+	char header[ROW_MAX];
 
-	if (!strcmp(path, "-")) {
-		rows->csv_fd = STDOUT_FILENO;
-		rows->csv_stdout = true;
-		return;
-	}
-	rows->csv_fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-	if (rows->csv_fd < 0 || fstat(rows->csv_fd, &st) < 0) {
-		int error = errno;
+	format_header(header);
+	open_csv(&rows->csv, path, header);
+}
 
-		rows->csv_fd = -1;
-		die("cannot write rows to %s: %s", path, strerror(error));
-	}
-	if (st.st_size == 0) {
-		write_whole(rows->csv_fd, header, size);
-		return;
-	}
-	n = pread(rows->csv_fd, found, size, 0);
-	if (n != (ssize_t)size || memcmp(found, header, size)) {
-		close(rows->csv_fd);
-		rows->csv_fd = -1;
-		die("%s exists and its columns are not this runner's: give another file", path);
+/**
+ * rows_open_times() - where the times of exits go
+ * @rows: what rows are made of
+ * @path: a file to append to, or "-": standard output, each row after "@exits "
+ */
+void rows_open_times(struct rows *rows, const char *path)
+{
+	char header[ROW_MAX];
+
+	format_times_header(header);
+	open_csv(&rows->times_csv, path, header);
+}
+
+/* A line for each cause. */
+static void write_times(struct rows *rows, const struct row *row)
+{
+	char *save = NULL;
+
+	for (char *cause = strtok_r(rows->times, "\n", &save); cause;
+	     cause = strtok_r(NULL, "\n", &save)) {
+		char out[ROW_MAX];
+		size_t used = 0;
+
+		if (rows->times_csv.is_stdout) {
+			fflush(stdout);
+			append(out, &used, "@exits ");
+		}
+		for (size_t i = 0; i < TIMES_COLUMNS; i++) {
+			append(out, &used, row->field[times_of[i]]);
+			append(out, &used, ",");
+		}
+		append(out, &used, cause);
+		append(out, &used, "\n");
+		write_whole(rows->times_csv.fd, out, used);
 	}
 }
 
@@ -157,9 +223,9 @@ static void write_row(struct rows *rows, const struct row *row)
 	size_t used = 0;
 
 	rows->written++;
-	if (rows->csv_fd < 0)
+	if (rows->csv.fd < 0)
 		return;
-	if (rows->csv_stdout) {
+	if (rows->csv.is_stdout) {
 		fflush(stdout);
 		append(out, &used, "@csv ");
 	}
@@ -168,7 +234,7 @@ static void write_row(struct rows *rows, const struct row *row)
 		append(out, &used, row->field[col]);
 	}
 	append(out, &used, "\n");
-	write_whole(rows->csv_fd, out, used);
+	write_whole(rows->csv.fd, out, used);
 }
 
 static void set_tags(const struct rows *rows, struct row *row)
@@ -199,10 +265,16 @@ void rows_marker(struct rows *rows, uint32_t marker)
 			stats_read(rows->stats, rows->begin);
 		if (rows->pmu)
 			pmu_read(rows->pmu, &rows->pmu_begin);
+		if (rows->times_csv.fd >= 0)
+			times_begin(rows->stats);
 		break;
 	case GUEST_MARK_BODY_END:
 		if (!rows->in_body)
 			break;
+		if (rows->times_csv.fd >= 0) {
+			free(rows->times);
+			rows->times = times_end(rows->stats);
+		}
 		if (rows->stats)
 			stats_read(rows->stats, rows->end);
 		if (rows->pmu)
@@ -501,6 +573,8 @@ void rows_line(struct rows *rows, const char *line)
 		if (!counts_agree(rows, &row) && !strcmp(row.field[COL_status], "ok"))
 			set_text(&row, COL_status, "mismatch");
 	}
+	if (rows->body_known && rows->times)
+		write_times(rows, &row);
 	/* A body belongs to one row: a row without markers must not inherit the last one's. */
 	rows->body_known = false;
 	if (strcmp(row.field[COL_status], "ok"))

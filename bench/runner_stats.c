@@ -83,6 +83,12 @@ static void add_source(struct stats *stats, int owner)
 	if (!header.name_size || header.name_size > 4096 || header.num_desc > 65536)
 		die("the hypervisor's statistics header makes no sense (%u entries, names of %u)",
 		    header.num_desc, header.name_size);
+	if (!stats->sources && header.desc_offset > header.id_offset) {
+		size_t size = header.desc_offset - header.id_offset;
+
+		read_at(source->fd, stats->id,
+			size < sizeof(stats->id) ? size : sizeof(stats->id) - 1, header.id_offset);
+	}
 	entries = grow(NULL, entry_size * header.num_desc + 1);
 	read_at(source->fd, entries, entry_size * header.num_desc, header.desc_offset);
 	stats->desc = grow(stats->desc, (stats->count + header.num_desc) * sizeof(*stats->desc));

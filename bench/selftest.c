@@ -84,7 +84,8 @@ static void set_up(const char *const *names, bool kvm)
 	rows.clock = "ticks";
 	strcpy(rows.backing, "thp");
 	rows.cmdline = "workload=gups size=64K page=4k reps=2";
-	rows.csv_fd = memfd_create("csv", 0);
+	rows.times_csv.fd = -1;
+	rows.csv.fd = memfd_create("csv", 0);
 }
 
 static void read_row(void)
@@ -94,8 +95,8 @@ static void read_row(void)
 	ssize_t n;
 
 	memset(text, 0, sizeof(text));
-	n = pread(rows.csv_fd, text, sizeof(text) - 1, 0);
-	if (n <= 0 || ftruncate(rows.csv_fd, 0) || lseek(rows.csv_fd, 0, SEEK_SET))
+	n = pread(rows.csv.fd, text, sizeof(text) - 1, 0);
+	if (n <= 0 || ftruncate(rows.csv.fd, 0) || lseek(rows.csv.fd, 0, SEEK_SET))
 		die("no row was written");
 	text[strcspn(text, "\n")] = '\0';
 	for (int col = 0; col < COL_NR; col++) {

@@ -18,7 +18,6 @@
 #include "cpu.h"
 #include "gtt_dev.h"
 #include "penumbra.h"
-#include "trace.h"
 #include "mmu/walk.h"
 
 static struct counters *counters_of(struct vcpu *v)
@@ -879,24 +878,3 @@ const exit_handler exit_table[EXIT_KINDS] = {
 	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
 	[EXIT_ENTRY_FAILED] = exit_entry_failed,
 };
-
-/**
- * exit_traced() - handle an exit while somebody listens to the tracepoint
- * @v: the vCPU, inside a burst
- * @kind: enum exit_kind
- *
- * Return: what the run loop does next.
- */
-enum next exit_traced(struct vcpu *v, unsigned int kind)
-{
-	u64 begin = rdtsc(), rip = cpu_rip(v), qualification = cpu_exit_qualification(v), cr2;
-	/* Afterwards VMX may be off here. */
-	enum next next = exit_table[kind](v);
-
-	cpu_host_code_ran(v);
-	cr2 = native_read_cr2(); /* what listens may fault */
-	trace_penumbra_exit(v->vm->id, v->hw.reason, qualification, rip, kind, next,
-			    rdtsc() - begin);
-	native_write_cr2(cr2);
-	return next;
-}

@@ -134,6 +134,7 @@ struct feature {
 	const bool *possible; /* NULL: always */
 	const char *what;     /* the CPU lacks */
 	bool *given;	      /* set where somebody said what he wants */
+	void (*changed)(bool on);
 };
 
 static int feature_set(const char *value, const struct kernel_param *kp)
@@ -153,6 +154,8 @@ static int feature_set(const char *value, const struct kernel_param *kp)
 		pr_err("%s=1 refused: this CPU lacks %s; accepted is: 0\n", kp->name, f->what);
 		return -EINVAL;
 	}
+	if (f->changed && on != *f->on)
+		f->changed(on);
 	WRITE_ONCE(*f->on, on);
 	if (f->given)
 		*f->given = true;
@@ -183,6 +186,7 @@ static bool split_exec_given;
 static struct feature split_exec = { &param.split_exec, NULL, NULL, &split_exec_given };
 static struct feature mtf = { &param.mtf, &cpu_caps.single_step, "the monitor trap flag" };
 static struct feature pmu = { &param.pmu, NULL, NULL };
+static struct feature exit_times = { &param.exit_times, .changed = trace_times };
 
 module_param_cb(ept_ad, &feature_ops, &ept_ad, 0644);
 MODULE_PARM_DESC(
@@ -216,6 +220,10 @@ MODULE_PARM_DESC(mtf, "Single-step table stores that the decoder does not know; 
 module_param_cb(pmu, &feature_ops, &pmu, 0644);
 MODULE_PARM_DESC(pmu, "Switch the host's performance counters at VM entries and exits, as perf's "
 		      "events for the guest or the host alone need it; default: on");
+
+module_param_cb(exit_times, &feature_ops, &exit_times, 0644);
+MODULE_PARM_DESC(exit_times, "Time the handling of each VM exit, by cause, running VMs too: "
+			     "/sys/kernel/debug/penumbra/<vm>/exit_times; default: off");
 
 /* ---- shadow_budget ---- */
 

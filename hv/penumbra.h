@@ -12,6 +12,7 @@
 
 #include <linux/atomic.h>
 #include <linux/interrupt.h>
+#include <linux/jump_label.h>
 #include <linux/kref.h>
 #include <linux/kvm.h>
 #include <linux/mutex.h>
@@ -35,6 +36,18 @@
 struct dentry;
 struct file;
 struct gtt_dev;
+struct seq_file;
+
+/* How long the handling of exits took, while exit_times=1: ticks of the TSC. trace.c. */
+struct exit_times {
+	struct exit_time {
+		u64 exits, sum, min, max;
+	} of[CAUSES];
+	/* The last exit, which is not over: the guest has not gone on. */
+	unsigned int cause;
+	bool known; /* its cause is */
+	u64 ticks;
+};
 
 struct vm {
 	struct kref ref;       /* one for each of its file descriptors */
@@ -51,6 +64,7 @@ struct vm {
 	struct counters count;
 	u64 by_reason[PENUMBRA_MAX_EXIT_REASONS]; /* VM exits by the vendor's reason number */
 	u64 odd_exits;				  /* those without one: entries that failed */
+	struct exit_times times;
 	u64 charged; /* pages charged to mm->locked_vm and not yet pinned */
 	struct dentry *debugfs;
 	char stats_id[48];
@@ -142,6 +156,7 @@ struct parameters {
 	bool direct_faults;
 	bool split_exec;
 	bool pmu;
+	bool exit_times;
 	unsigned int hybrid_threshold;
 	unsigned int hybrid_quiet;
 	unsigned int slice_us;
@@ -240,12 +255,19 @@ u64 cpuid_cr4_allowed(struct vcpu *v);
 /* exit.c */
 typedef enum next (*exit_handler)(struct vcpu *v);
 enum next exit_settle(struct vcpu *v);
-enum next exit_traced(struct vcpu *v, unsigned int kind);
 extern const exit_handler exit_table[]; /* for enum exit_kind: what to do about it */
 enum next exit_stop(struct vcpu *v, u32 suberror, const char *why, u64 detail);
 void exit_complete(struct vcpu *v);
 
+/* trace.c */
+DECLARE_STATIC_KEY_FALSE(exit_tracing);
+enum next exit_traced(struct vcpu *v, unsigned int kind);
+void trace_times(bool on);
+void trace_forget_times(struct vm *vm);
+void trace_show_times(struct seq_file *m, const struct vm *vm);
+
 /* report.c */
+const char *report_counter_name(enum counter_id id);
 int report_init(void);
 void report_exit(void);
 void report_vm_add(struct vm *vm);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counters, out: through KVM_GET_STATS_FD for programs, through debugfs for people, and a
- * tracepoint. All of it comes from the one list in lib/counters.h.
+ * Counters, out: through KVM_GET_STATS_FD for programs and through debugfs for people. All of it
+ * comes from the one list in lib/counters.h.
  */
 #include <linux/anon_inodes.h>
 #include <linux/debugfs.h>
@@ -15,9 +15,6 @@
 #include "cpu.h"
 #include "gtt_dev.h"
 #include "penumbra.h"
-
-#define CREATE_TRACE_POINTS
-#include "trace.h"
 
 #define NAME_SIZE 48
 
@@ -36,6 +33,15 @@ struct counter_text {
 	[CNT_##name] = { #name, sentence, KVM_STATS_UNIT_##unit, KIND_##kind },
 static const struct counter_text counter_text[CNT_NR] = { PENUMBRA_COUNTERS(DESCRIBE) };
 #undef DESCRIBE
+
+/**
+ * report_counter_name() - what a counter is called everywhere
+ * @id: which
+ */
+const char *report_counter_name(enum counter_id id)
+{
+	return counter_text[id].name;
+}
 
 static const u32 kvm_type[] = {
 	[KIND_SUM] = KVM_STATS_TYPE_CUMULATIVE,
@@ -224,6 +230,46 @@ static int exits_by_reason_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(exits_by_reason);
 
+static int exit_times_show(struct seq_file *m, void *unused)
+{
+	struct vm *vm = m->private;
+	int err = vm_lock_killable(vm);
+
+	if (err)
+		return err;
+	trace_show_times(m, vm);
+	vm_unlock(vm);
+	return 0;
+}
+
+static int exit_times_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, exit_times_show, inode->i_private);
+}
+
+/* Whatever is written: begin anew. */
+static ssize_t exit_times_write(struct file *file, const char __user *from, size_t size,
+				loff_t *pos)
+{
+	struct vm *vm = ((struct seq_file *)file->private_data)->private;
+	int err = vm_lock_killable(vm);
+
+	if (err)
+		return err;
+	trace_forget_times(vm);
+	vm_unlock(vm);
+	return size;
+}
+
+static const struct file_operations exit_times_fops = {
+	.owner = THIS_MODULE,
+	.open = exit_times_open,
+	.read = seq_read,
+	.write = exit_times_write,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
+
 /* Compare all that is mapped with what a fresh walk gives. The guest waits meanwhile. */
 static int audit_show(struct seq_file *m, void *unused)
 {
@@ -259,6 +305,7 @@ void report_vm_add(struct vm *vm)
 	vm->debugfs = debugfs_create_dir(name, root);
 	debugfs_create_file("counters", 0400, vm->debugfs, vm, &counters_fops);
 	debugfs_create_file("exits_by_reason", 0400, vm->debugfs, vm, &exits_by_reason_fops);
+	debugfs_create_file("exit_times", 0600, vm->debugfs, vm, &exit_times_fops);
 	debugfs_create_file("audit", 0400, vm->debugfs, vm, &audit_fops);
 }
 

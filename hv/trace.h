@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One tracepoint per VM exit: events/penumbra/penumbra_exit under tracefs.
+ * One tracepoint per VM exit: events/penumbra/penumbra_exit under tracefs. trace.c.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM penumbra
@@ -9,6 +9,9 @@
 #define PENUMBRA_TRACE_H
 
 #include <linux/tracepoint.h>
+
+int trace_begin(void);
+void trace_end(void);
 
 /* The tracing macros' own layout. */
 /* clang-format off */
@@ -21,7 +24,7 @@ TRACE_DEFINE_ENUM(NEXT_AGAIN);
 TRACE_DEFINE_ENUM(NEXT_USER);
 TRACE_DEFINE_ENUM(NEXT_NO_CPU);
 
-TRACE_EVENT(penumbra_exit,
+TRACE_EVENT_FN(penumbra_exit,
 	TP_PROTO(unsigned int vm, unsigned int reason, u64 qualification, u64 rip,
 		 unsigned int kind, unsigned int next, u64 ticks),
 	TP_ARGS(vm, reason, qualification, rip, kind, next, ticks),
@@ -50,7 +53,8 @@ TRACE_EVENT(penumbra_exit,
 				   { NEXT_BREAK, "break" }, { NEXT_PIN, "pin" },
 				   { NEXT_REFILL, "refill" }, { NEXT_AGAIN, "again" },
 				   { NEXT_USER, "user" }, { NEXT_NO_CPU, "no-cpu" }),
-		  __entry->ticks)
+		  __entry->ticks),
+	trace_begin, trace_end
 );
 /* clang-format on */
 

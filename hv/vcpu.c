@@ -92,6 +92,7 @@ void vcpu_forget_exit(struct vcpu *v)
 	if (v->retry)
 		count(&v->vm->count, exits_misc);
 	v->retry = 0;
+	v->vm->times.ticks = 0;
 	v->answer = ANSWER_NOTHING;
 }
 

@@ -91,6 +91,10 @@
 enum counter_id { PENUMBRA_COUNTERS(PENUMBRA_COUNTER_ENUM) CNT_NR };
 #undef PENUMBRA_COUNTER_ENUM
 
+/* Those that say why there was an exit stand together, and "exits" is no cause. */
+#define CAUSE_FIRST CNT_exits_host
+#define CAUSES	    (CNT_exits_misc - CAUSE_FIRST + 1)
+
 /* One VM's counters. Written by the vCPU that holds the VM; read by anyone at any time. */
 struct counters {
 	u64 v[CNT_NR];

@@ -8,7 +8,6 @@
 
 #include "../cpu.h"
 #include "../penumbra.h"
-#include "../trace.h"
 #include "vmcs.h"
 #include "vmx.h"
 
@@ -307,7 +306,7 @@ unsigned int cpu_run(struct vcpu *v, unsigned int *kind)
 				flush(v);
 			k = enter_until_exit(&v);
 		}
-		next = trace_penumbra_exit_enabled() ? exit_traced(v, k) : exit_table[k](v);
+		next = static_branch_unlikely(&exit_tracing) ? exit_traced(v, k) : exit_table[k](v);
 		if (unlikely(next != NEXT_ENTER))
 			break;
 		k = 0;

@@ -789,11 +789,11 @@ static void read_stats(struct worker *w)
 
 static void read_debugfs(struct worker *w)
 {
-	static const char *const files[] = { "counters", "exits_by_reason", "audit" };
+	static const char *const files[] = { "counters", "exits_by_reason", "exit_times", "audit" };
 	char path[100] = "", text[256];
 	DIR *all = opendir("/sys/kernel/debug/penumbra");
 	struct dirent *e = NULL;
-	unsigned int n = 2 + below(w, MACHINES + 1), i, file = below(w, 3);
+	unsigned int n = 2 + below(w, MACHINES + 1), i, file = below(w, ARRAY_SIZE(files));
 	int fd;
 
 	if (!all)
