@@ -793,7 +793,8 @@ static void read_debugfs(struct worker *w)
 	char path[100] = "", text[256];
 	DIR *all = opendir("/sys/kernel/debug/penumbra");
 	struct dirent *e = NULL;
-	unsigned int n = 2 + below(w, MACHINES + 1), i, file = below(w, ARRAY_SIZE(files));
+	unsigned int n = 2 + below(w, MACHINES + 1), i,
+		     file = below(w, sizeof(files) / sizeof(*files));
 	int fd;
 
 	if (!all)
