@@ -232,7 +232,7 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -EIO;
 	/* Needs no lock, and must work while the guest runs. */
 	if (cmd == KVM_GET_STATS_FD)
-		return report_stats_fd(v->vm, true);
+		return stats_fd(v->vm, true);
 	if (_IOC_TYPE(cmd) != KVMIO)
 		return -EINVAL;
 	if (mutex_lock_killable(&v->mutex))
@@ -312,7 +312,7 @@ static long create_vcpu(struct vm *vm, unsigned long id)
 	}
 	kref_get(&vm->ref);
 	/*
-	 * Nothing can fail any more: who finds the vCPU without the lock, such as kick(), may count
+	 * Nothing can fail any more: who finds the vCPU without the lock, such as request_look(), may count
 	 * on it for as long as there is the VM.
 	 */
 	smp_store_release(&vm->vcpu, v);
@@ -336,7 +336,7 @@ static long set_region(struct vm *vm, const void __user *user)
 		return -EFAULT;
 	if (vm_lock_killable(vm))
 		return -EINTR;
-	err = vm_set_region(vm, &region);
+	err = memory_set_region(vm, &region);
 	vm_unlock(vm);
 	return err;
 }
@@ -371,7 +371,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_CHECK_EXTENSION:
 		return check_extension(arg);
 	case KVM_GET_STATS_FD:
-		return report_stats_fd(vm, false);
+		return stats_fd(vm, false);
 	default:
 		return -ENOTTY;
 	}

@@ -77,7 +77,7 @@ static inline bool compat_immediate_exit(const struct kvm_run *run)
  * CR4.VMXE has to be set for VMX. A kernel that lets us change its copy of CR4 along with the register
  * keeps the bit; VMX then stays on while a VM exists. Where it does not, the next write of its copy
  * would clear the bit in VMX operation, which faults: there VMX is on only while interrupts are off
- * and nothing else of the kernel runs (COMPAT_VMX_BRIEF; vmx/vmx.c).
+ * and nothing else of the kernel runs (COMPAT_VMX_BRIEF; power.c).
  */
 #ifdef HAVE_CR4_UPDATE
 #define COMPAT_VMX_BRIEF false

@@ -30,35 +30,42 @@ struct cpu_caps {
 };
 extern struct cpu_caps cpu_caps;
 
-/* Why the guest stopped, whatever the vendor calls it. */
-enum exit_kind {
-	EXIT_UNKNOWN,
-	EXIT_PF,	 /* #PF; cpu_exit_pf() */
-	EXIT_NESTED,	 /* second-level violation; cpu_exit_nested() */
-	EXIT_NESTED_BAD, /* second-level entry that hardware does not accept */
-	EXIT_EXCEPTION,	 /* #DB or #AC: goes back to the guest */
-	EXIT_MACHINE_CHECK,
-	EXIT_NMI,
-	EXIT_INTERRUPT,
-	EXIT_STEP,
-	EXIT_CPUID,
-	EXIT_VMCALL,
-	EXIT_CR,      /* cpu_exit_cr() */
-	EXIT_DR,      /* cpu_exit_dr() */
-	EXIT_INVLPG,  /* cpu_exit_invlpg() */
-	EXIT_INVPCID, /* cpu_exit_invpcid() */
-	EXIT_RDMSR,
-	EXIT_WRMSR,
-	EXIT_IO, /* cpu_exit_io() */
-	EXIT_HLT,
-	EXIT_NOP, /* an instruction that does nothing here: WBINVD, INVD, MONITOR, MWAIT */
-	EXIT_GP,  /* an instruction that raises #GP here: RDPMC, XSETBV */
-	EXIT_UD,  /* an instruction that is not there: VMX, and what CPUID hides */
-	EXIT_TASK_SWITCH,
-	EXIT_TRIPLE_FAULT,
-	EXIT_ENTRY_FAILED, /* the vendor refused the guest's state */
-	EXIT_KINDS
-};
+/*
+ * Why the guest stopped, whatever the vendor calls it. KIND(NAME, name): the kind is EXIT_NAME, its
+ * handler exit_name(); both lists are made from this one, so there is no kind without a handler.
+ */
+/* clang-format off */
+#define EXIT_KINDS_LIST(KIND)                                                                      \
+	KIND(UNKNOWN, unknown)                                                                     \
+	KIND(PF, pf)               /* #PF; cpu_exit_pf() */                                        \
+	KIND(NESTED, nested)       /* second-level violation; cpu_exit_nested() */                 \
+	KIND(NESTED_BAD, nested_bad) /* second-level entry that hardware does not accept */        \
+	KIND(EXCEPTION, exception) /* #DB or #AC: goes back to the guest */                        \
+	KIND(MACHINE_CHECK, machine_check)                                                         \
+	KIND(NMI, nmi)                                                                             \
+	KIND(INTERRUPT, interrupt) /* the host's; also the end of a time slice */                  \
+	KIND(STEP, step)                                                                           \
+	KIND(CPUID, cpuid)                                                                         \
+	KIND(VMCALL, vmcall)                                                                       \
+	KIND(CR, cr)               /* cpu_exit_cr() */                                             \
+	KIND(DR, dr)               /* cpu_exit_dr() */                                             \
+	KIND(INVLPG, invlpg)       /* cpu_exit_invlpg() */                                         \
+	KIND(INVPCID, invpcid)     /* cpu_exit_invpcid() */                                        \
+	KIND(RDMSR, rdmsr)                                                                         \
+	KIND(WRMSR, wrmsr)                                                                         \
+	KIND(IO, io)               /* cpu_exit_io() */                                             \
+	KIND(HLT, hlt)                                                                             \
+	KIND(NOP, nop)             /* does nothing here: WBINVD, INVD, MONITOR, MWAIT */           \
+	KIND(GP, gp)               /* raises #GP here: RDPMC */                                    \
+	KIND(UD, ud)               /* is not there: VMX, XSETBV, and what CPUID hides */           \
+	KIND(TASK_SWITCH, task_switch)                                                             \
+	KIND(TRIPLE_FAULT, triple_fault)                                                           \
+	KIND(ENTRY_FAILED, entry_failed) /* the vendor refused the guest's state */
+/* clang-format on */
+
+#define EXIT_KIND_ENUM(NAME, name) EXIT_##NAME,
+enum exit_kind { EXIT_KINDS_LIST(EXIT_KIND_ENUM) EXIT_KINDS };
+#undef EXIT_KIND_ENUM
 
 enum cr_op { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
 
@@ -110,6 +117,9 @@ struct exit_invpcid {
 #define EVENT_CODE	BIT(11)
 #define EVENT_VALID	BIT(31)
 
+/* What it is called in messages. */
+#define CPU_FEATURE "VMX"
+
 /* What to say of -EBUSY. KVM holds it while it is loaded on Linux 6.12 and later. */
 #define CPU_TAKEN                                                                            \
 	"VT-x is in use by another hypervisor; stop it first (KVM: end its VMs; from Linux " \
@@ -118,10 +128,14 @@ struct exit_invpcid {
 /* Module life. */
 int cpu_probe(void);
 const char *cpu_why_not(void);
-int cpu_start(void);
-void cpu_stop(void);
-int cpu_hold(void);
-void cpu_drop(void);
+int cpu_setup(void);
+void cpu_cleanup(void);
+
+/* One CPU, interrupts off: power.c. */
+int cpu_on_here(void);
+void cpu_off_here(void);
+void cpu_forget_tags(void);
+void cpu_emergency_off(void);
 
 /* vCPU life. */
 int cpu_vcpu_init(struct vcpu *v);

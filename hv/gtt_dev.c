@@ -13,8 +13,10 @@
 #include <asm/processor-flags.h>
 
 #include "cpu.h"
+#include "event.h"
 #include "gtt_dev.h"
 #include "gtt_ioctl.h"
+#include "params.h"
 #include "penumbra.h"
 
 /* Table entries or words of memory looked at with interrupts off: some hundred microseconds. */
@@ -70,40 +72,9 @@ MODULE_PARM_DESC(gtt_mode,
 		 "How the shadow of the device's page table follows it: strict, relaxed, "
 		 "hybrid or passthrough; for all VMs, from their next access to the device on");
 
-struct bounded {
-	unsigned int *value;
-	unsigned int max;
-};
-
-static int bounded_set(const char *value, const struct kernel_param *kp)
-{
-	const struct bounded *b = kp->arg;
-	unsigned int number;
-
-	if (kstrtouint(value, 0, &number) || number > b->max) {
-		pr_err("%s=%.*s refused: accepted are: 0 to %u\n", kp->name,
-		       (int)strcspn(value, "\n"), value, b->max);
-		return -EINVAL;
-	}
-	WRITE_ONCE(*b->value, number);
-	return 0;
-}
-
-static int bounded_get(char *buffer, const struct kernel_param *kp)
-{
-	const struct bounded *b = kp->arg;
-
-	return sysfs_emit(buffer, "%u\n", READ_ONCE(*b->value));
-}
-
-static const struct kernel_param_ops bounded_ops = {
-	.set = bounded_set,
-	.get = bounded_get,
-};
-
-static struct bounded threshold = { &param_threshold, THRESHOLD_MAX };
-static struct bounded snapshots = { &param_snapshots, SNAPSHOTS_MAX };
-static struct bounded dirty = { &param_dirty, DIRTY_MAX };
+static struct bounded threshold = { &param_threshold, 0, THRESHOLD_MAX, "" };
+static struct bounded snapshots = { &param_snapshots, 0, SNAPSHOTS_MAX, "" };
+static struct bounded dirty = { &param_dirty, 0, DIRTY_MAX, "" };
 
 module_param_cb(gtt_threshold, &bounded_ops, &threshold, 0644);
 MODULE_PARM_DESC(gtt_threshold,
@@ -256,8 +227,9 @@ static enum next access(struct vcpu *v, gpa_t gpa, bool entry)
 			return NEXT_ENTER;
 		}
 		count(c, exits_gtt_other);
-		return exit_stop(v, KVM_INTERNAL_ERROR_EMULATION,
-				 "an access to the GTT's registers is no plain load or store", gpa);
+		return event_stop(v, KVM_INTERNAL_ERROR_EMULATION,
+				  "an access to the GTT's registers is no plain load or store",
+				  gpa);
 	}
 	if (!v->mmio.write) {
 		count(c, exits_gtt_other);

@@ -2,9 +2,51 @@
 /*
  * Penumbra: one small hypervisor, several ways to virtualise memory, everything counted.
  *
- * Reading order: main.c (parameters, the device), abi.c (ioctls), vm.c (a VM's memory), vcpu.c (the
- * run loop), exit.c (what to do about an exit), cpu.h (what VMX offers), then mmu/paging.h, the
- * seam behind which the ways to virtualise memory are.
+ * Reading order; each file of hv/ stands in it once. Arrows point down: no file calls in a circle.
+ *
+ *   the door	 main.c		parameters are checked, the module comes and goes
+ *		 params.h params.c	their values
+ *		 abi.c		/dev/penumbra: KVM's ioctls
+ *   a VM	 penumbra.h	struct vm and struct vcpu, locks, who offers what
+ *		 vm.c memory.c	its life and its modes; its memory
+ *		 vcpu.c		a vCPU's life
+ *   running	 run.c run.h	KVM_RUN, and THE inner loop
+ *		 request.c	what another thread asks of a running vCPU
+ *		 settle.c	what is owed before an entry
+ *   an exit	 exit.c exit.h	the table, the small handlers
+ *		 exit_mem.c exit_cr.c exit_io.c	the others
+ *		 event.c event.h	how an exit ends otherwise than by going on
+ *		 state.c msr.c cpuid.c	registers, MSRs, CPUID
+ *   counting	 lib/counters.h lib/counters.c	every number there is
+ *		 stats.c report.c	for programs, for people
+ *		 trace.c trace.h	exit by exit
+ *   the seams	 mmu/paging.h	a paging mode, as the rest sees it
+ *		 cpu.h		a vendor's virtualisation, as the rest sees it
+ *   memory	 mmu/modes.h mmu/modes.c mmu/never.c mmu/stopped.c
+ *		 mmu/gmem.h mmu/walk.h mmu/walk.c	guest memory, and the guest's own tables
+ *		 mmu/nested.c	second-level tables
+ *		 mmu/shadow/shadow.h	shadow tables: their parts and invariants, ...
+ *		 mmu/shadow/entry.h mmu/shadow/index.h mmu/shadow/page.h mmu/shadow/page.c
+ *		 mmu/shadow/live.h mmu/shadow/live.c mmu/shadow/watch.c mmu/shadow/open.h
+ *		 mmu/shadow/open.c mmu/shadow/way.h mmu/shadow/way.c mmu/shadow/sync.h
+ *		 mmu/shadow/sync.c mmu/shadow/fault.c mmu/shadow/flush.h mmu/shadow/flush.c
+ *		 mmu/shadow/store.h mmu/shadow/store.c mmu/shadow/roots.c mmu/shadow/host.c
+ *		 mmu/shadow/audit.c
+ *		 mmu/shadow/strict.c mmu/shadow/ssp.c mmu/shadow/hybrid.c	... and policies
+ *		 mmu/emulate.h mmu/emulate.c lib/insn.h lib/insn.c	stores that trapped
+ *   VMX	 vmx/vmx.h vmx/vmcs.h vmx/setup.c vmx/caps.c
+ *		 vmx/vmx.c vmx/vmcs.c	one CPU, one VMCS
+ *		 vmx/controls.c vmx/guest.c vmx/host.c	what is in it
+ *		 vmx/run.c vmx/entry.S vmx/offsets.c	in and out
+ *		 vmx/exits.c	an exit in plain data
+ *		 vmx/mitigate.c vmx/perf.c
+ *		 power.c	when virtualisation is on
+ *   a device	 gtt_dev.h gtt_dev.c gtt_ioctl.h
+ *		 gtt/gtt.h gtt/gtt_abi.h gtt/gtt.c gtt/gtt_table.c gtt/gtt_policy.c gtt/gtt_engine.c
+ *   kernels	 compat.h compat.c prelude.h lib/shim.h
+ *
+ * SDM is Intel's Software Developer's Manual. Sections of volume 3 are numbered as in its editions of 2023
+ * and 2024, in which chapter 18 is Debug, 25 the VMCS, 27 VM entries, 28 VM exits.
  *
  * This file: module parameters and the life of the module.
  */
@@ -14,21 +56,9 @@
 #include <linux/moduleparam.h>
 
 #include "cpu.h"
+#include "params.h"
 #include "penumbra.h"
 #include "mmu/shadow/shadow.h"
-
-struct parameters param = {
-	.ept_max_level = 3,
-	.shadow_budget = 16384,
-	.hybrid_threshold = 4,
-	.hybrid_quiet = 8,
-	.slice_us = 10000,
-	.ept_ad = true,
-	.vpid = true,
-	.mtf = true,
-	.mitigations = true,
-	.pmu = true,
-};
 
 /* Parameters given on the command line are set before the module's own start. */
 static bool caps_known(void)
@@ -225,87 +255,29 @@ module_param_cb(exit_times, &feature_ops, &exit_times, 0644);
 MODULE_PARM_DESC(exit_times, "Time the handling of each VM exit, by cause, running VMs too: "
 			     "/sys/kernel/debug/penumbra/<vm>/exit_times; default: off");
 
-/* ---- shadow_budget ---- */
+/* ---- numbers within bounds ---- */
 
-static int shadow_budget_set(const char *value, const struct kernel_param *kp)
-{
-	unsigned int pages;
+#define SLICE_MIN  100u
+#define SLICE_MAX  1000000u
+#define HYBRID_MAX 1000000u
 
-	if (kstrtouint(value, 0, &pages) || pages < SHADOW_BUDGET_MIN ||
-	    pages > SHADOW_BUDGET_MAX) {
-		pr_err("shadow_budget=%.*s refused: accepted are: %u to %u pages\n",
-		       (int)strcspn(value, "\n"), value, SHADOW_BUDGET_MIN, SHADOW_BUDGET_MAX);
-		return -EINVAL;
-	}
-	WRITE_ONCE(param.shadow_budget, pages);
-	return 0;
-}
+static struct bounded shadow_budget = { &param.shadow_budget, SHADOW_BUDGET_MIN, SHADOW_BUDGET_MAX,
+					" pages" };
+static struct bounded slice_us = { &param.slice_us, SLICE_MIN, SLICE_MAX, " microseconds" };
+static struct bounded hybrid_threshold = { &param.hybrid_threshold, 0, HYBRID_MAX, "",
+					   vm_new_parameters };
+static struct bounded hybrid_quiet = { &param.hybrid_quiet, 0, HYBRID_MAX, "", vm_new_parameters };
 
-static int shadow_budget_get(char *buffer, const struct kernel_param *kp)
-{
-	return sysfs_emit(buffer, "%u\n", READ_ONCE(param.shadow_budget));
-}
-
-static const struct kernel_param_ops shadow_budget_ops = {
-	.set = shadow_budget_set,
-	.get = shadow_budget_get,
-};
-module_param_cb(shadow_budget, &shadow_budget_ops, NULL, 0644);
+module_param_cb(shadow_budget, &bounded_ops, &shadow_budget, 0644);
 MODULE_PARM_DESC(shadow_budget, "Shadow pages that one new VM may have at a time; default: 16384");
-
-/* ---- slice_us ---- */
-
-#define SLICE_MIN 100u
-#define SLICE_MAX 1000000u
-
-static int slice_us_set(const char *value, const struct kernel_param *kp)
-{
-	unsigned int us;
-
-	if (kstrtouint(value, 0, &us) || us < SLICE_MIN || us > SLICE_MAX) {
-		pr_err("slice_us=%.*s refused: accepted are: %u to %u microseconds\n",
-		       (int)strcspn(value, "\n"), value, SLICE_MIN, SLICE_MAX);
-		return -EINVAL;
-	}
-	WRITE_ONCE(param.slice_us, us);
-	return 0;
-}
-
-static const struct kernel_param_ops slice_us_ops = {
-	.set = slice_us_set,
-	.get = param_get_uint,
-};
-module_param_cb(slice_us, &slice_us_ops, &param.slice_us, 0644);
+module_param_cb(slice_us, &bounded_ops, &slice_us, 0644);
 MODULE_PARM_DESC(slice_us,
 		 "Guest time in microseconds without an exit for a host interrupt after which "
 		 "a new VM's guest is stopped for a moment; default: 10000");
-
-/* ---- hybrid ---- */
-
-#define HYBRID_MAX 1000000u
-
-static int hybrid_set(const char *value, const struct kernel_param *kp)
-{
-	unsigned int n;
-
-	if (kstrtouint(value, 0, &n) || n > HYBRID_MAX) {
-		pr_err("%s=%.*s refused: accepted are: 0 to %u\n", kp->name,
-		       (int)strcspn(value, "\n"), value, HYBRID_MAX);
-		return -EINVAL;
-	}
-	WRITE_ONCE(*(unsigned int *)kp->arg, n);
-	vm_new_parameters();
-	return 0;
-}
-
-static const struct kernel_param_ops hybrid_ops = {
-	.set = hybrid_set,
-	.get = param_get_uint,
-};
-module_param_cb(hybrid_threshold, &hybrid_ops, &param.hybrid_threshold, 0644);
+module_param_cb(hybrid_threshold, &bounded_ops, &hybrid_threshold, 0644);
 MODULE_PARM_DESC(hybrid_threshold, "paging_mode=hybrid: trapped stores to a table between two full "
 				   "flushes before it opens, running VMs too; default: 4");
-module_param_cb(hybrid_quiet, &hybrid_ops, &param.hybrid_quiet, 0644);
+module_param_cb(hybrid_quiet, &bounded_ops, &hybrid_quiet, 0644);
 MODULE_PARM_DESC(hybrid_quiet, "paging_mode=hybrid: full flushes in a row that find an open table "
 			       "unchanged before it closes, running VMs too; default: 8");
 
@@ -343,7 +315,7 @@ static int settle_parameters(void)
 
 static int __init penumbra_init(void)
 {
-	int err = cpu_start();
+	int err = power_start();
 
 	if (err) {
 		pr_err("not loaded: %s\n", cpu_why_not());
@@ -369,7 +341,7 @@ static int __init penumbra_init(void)
 exit_report:
 	report_exit();
 exit_cpu:
-	cpu_stop();
+	power_stop();
 	return err;
 }
 
@@ -377,7 +349,7 @@ static void __exit penumbra_exit(void)
 {
 	misc_deregister(&device);
 	report_exit();
-	cpu_stop();
+	power_stop();
 }
 
 module_init(penumbra_init);

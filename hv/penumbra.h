@@ -143,7 +143,7 @@ enum next {
 	NEXT_NO_CPU, /* VMX is off here (the CPU is going away): go on elsewhere */
 };
 
-/* Module parameters, as they are for VMs that are created now. main.c. */
+/* Module parameters, as they are for VMs that are created now. params.c. */
 struct parameters {
 	const struct paging_ops *mode;
 	unsigned int ept_max_level;
@@ -172,22 +172,37 @@ extern const struct file_operations penumbra_dev_fops;
 /* vm.c */
 struct vm *vm_create(void);
 void vm_put(struct vm *vm);
+int vm_switch_mode(struct vm *vm);
+void vm_new_parameters(void);
+
+/* memory.c */
+int memory_init(struct vm *vm);
+void memory_drop_regions(struct vm *vm);
+void memory_free(struct vm *vm);
+int memory_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
+int memory_pin(struct vm *vm, gfn_t gfn);
+int memory_refill(struct vm *vm);
+
+/* request.c */
+void request_look(struct vm *vm);
 void vm_lock(struct vm *vm);
 int vm_lock_killable(struct vm *vm);
 void vm_unlock(struct vm *vm);
-int vm_set_region(struct vm *vm, const struct kvm_userspace_memory_region *region);
-int vm_pin(struct vm *vm, gfn_t gfn);
-int vm_refill(struct vm *vm);
-int vm_switch_mode(struct vm *vm);
-void vm_new_parameters(void);
+
+/* power.c */
+int power_start(void);
+void power_stop(void);
+int power_hold(void);
+void power_drop(void);
 
 /* vcpu.c */
 struct vcpu *vcpu_create(struct vm *vm);
 void vcpu_free(struct vcpu *v);
-int vcpu_run(struct vcpu *v);
 int vcpu_hold_cpu(struct vcpu *v);
 void vcpu_release_cpu(struct vcpu *v);
-void vcpu_forget_exit(struct vcpu *v);
+
+/* run.c */
+int vcpu_run(struct vcpu *v);
 
 /*
  * Should the burst end? Set together with an interrupt for this CPU, always. On kernels whose
@@ -254,10 +269,11 @@ u64 cpuid_cr4_allowed(struct vcpu *v);
 
 /* exit.c */
 typedef enum next (*exit_handler)(struct vcpu *v);
-enum next exit_settle(struct vcpu *v);
 extern const exit_handler exit_table[]; /* for enum exit_kind: what to do about it */
-enum next exit_stop(struct vcpu *v, u32 suberror, const char *why, u64 detail);
 void exit_complete(struct vcpu *v);
+
+/* settle.c */
+enum next exit_settle(struct vcpu *v);
 
 /* trace.c */
 DECLARE_STATIC_KEY_FALSE(exit_tracing);
@@ -267,11 +283,13 @@ void trace_forget_times(struct vm *vm);
 void trace_show_times(struct seq_file *m, const struct vm *vm);
 
 /* report.c */
-const char *report_counter_name(enum counter_id id);
-int report_init(void);
+void report_init(void);
 void report_exit(void);
 void report_vm_add(struct vm *vm);
 void report_vm_remove(struct vm *vm);
-int report_stats_fd(struct vm *vm, bool of_vcpu);
+void report_derive(struct vm *vm);
+
+/* stats.c */
+int stats_fd(struct vm *vm, bool of_vcpu);
 
 #endif

@@ -11,6 +11,7 @@
 #include <asm/processor-flags.h>
 
 #include "cpu.h"
+#include "event.h"
 #include "penumbra.h"
 
 #define RFLAGS_KNOWN                                                                       \
@@ -106,7 +107,7 @@ int state_set_regs(struct vcpu *v, const struct kvm_regs *r)
 {
 	if (!state_canonical(r->rip) || (r->rflags & ~(RFLAGS_KNOWN | X86_EFLAGS_FIXED)))
 		return -EINVAL;
-	vcpu_forget_exit(v);
+	event_forget_exit(v);
 #define TAKE(name, n) v->regs.gpr[n] = r->name;
 	FOR_EACH_GPR(TAKE)
 #undef TAKE
@@ -178,7 +179,7 @@ int state_set_sregs(struct vcpu *v, const struct kvm_sregs *s)
 		pr_info_ratelimited("VM %u: KVM_SET_SREGS refused: %s\n", v->vm->id, why);
 		return -EINVAL;
 	}
-	vcpu_forget_exit(v);
+	event_forget_exit(v);
 	pv->cr0 = s->cr0 | X86_CR0_ET;
 	pv->cr3 = s->cr3;
 	pv->cr4 = s->cr4;

@@ -139,7 +139,7 @@ void trace_show_times(struct seq_file *m, const struct vm *vm)
 		if (!t->exits)
 			continue;
 		tenths = div64_u64(t->sum * 10 + t->exits / 2, t->exits);
-		seq_printf(m, "%s %llu %llu %llu.%llu %llu\n", report_counter_name(CAUSE_FIRST + i),
+		seq_printf(m, "%s %llu %llu %llu.%llu %llu\n", counter_text[CAUSE_FIRST + i].name,
 			   t->exits, t->min, tenths / 10, tenths % 10, t->max);
 	}
 }

@@ -251,6 +251,11 @@ u64 gtt_audit(struct gtt *g, char *text, size_t size);
 
 /* ---- between the device's own files ---- */
 
+static inline struct gmem_slot *gtt_own_slot(struct gtt *g)
+{
+	return gmem_slot(g->pg->mem, g->base);
+}
+
 /*
  * A portion by its number, which comes from the guest and was compared with their count: a CPU that
  * runs ahead of the comparison stays inside the array too (Spectre, variant 1).
@@ -286,6 +291,7 @@ static inline bool gtt_translate_near(const struct gtt *g, u64 entry, u64 *shado
 void gtt_portion_open(struct gtt *g, struct gtt_portion *p);
 void gtt_portion_close(struct gtt *g, struct gtt_portion *p);
 bool gtt_snapshot_take(struct gtt *g, struct gtt_portion *p);
+void gtt_snapshot_put(struct gtt *g, u64 *page);
 bool gtt_portion_clean(struct gtt *g, struct gtt_portion *p);
 enum verdict gtt_portion_sync(struct gtt *g, struct gtt_portion *p, u32 *cost,
 			      struct paging_result *res);

@@ -2,8 +2,8 @@
 /*
  * Every number that Penumbra counts: its name, unit, kind and meaning, once.
  *
- * The enum, the statistics file descriptor, debugfs, the runner's columns and the table in the
- * documentation are all made from this list, so a counter cannot be in one and not in another.
+ * The enum, the statistics file descriptor, debugfs and what `runner --stats` prints are made from
+ * this list. Which counters become columns of raw.csv is chosen in bench/columns.h, by these names.
  * Each VM exit that the guest caused is counted in "exits" and in exactly one other exits_* counter:
  * its cause. One that the host caused is in exits_host and nowhere else. A test holds the sum to it.
  *
@@ -90,6 +90,18 @@
 #define PENUMBRA_COUNTER_ENUM(name, unit, kind, sentence) CNT_##name,
 enum counter_id { PENUMBRA_COUNTERS(PENUMBRA_COUNTER_ENUM) CNT_NR };
 #undef PENUMBRA_COUNTER_ENUM
+
+enum counter_unit { UNIT_NONE, UNIT_CYCLES, UNIT_BYTES };
+enum counter_kind { KIND_SUM, KIND_PEAK, KIND_NOW };
+
+/* What each is called everywhere. counters.c. */
+struct counter_text {
+	const char *name;
+	const char *sentence;
+	u8 unit;
+	u8 kind;
+};
+extern const struct counter_text counter_text[CNT_NR];
 
 /* Those that say why there was an exit stand together, and "exits" is no cause. */
 #define CAUSE_FIRST CNT_exits_host

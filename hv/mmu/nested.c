@@ -5,7 +5,7 @@
  *
  * An entry appears when the CPU asks for it (an EPT violation), or for all pinned memory at once
  * before the guest runs when prefault is on. The format is a table of masks below, so that a
- * second vendor's nested tables are data, not code. Intel SDM vol. 3, 28.3.
+ * second vendor's nested tables are data, not code. Intel SDM vol. 3, 29.3.
  *
  * What must be flushed, and why so little: a violation leaves nothing cached for its address
  * (28.4.3.1), and no entry is ever made weaker except by unmap and by replacing a table with a
@@ -336,7 +336,7 @@ static u64 *leaf_of(const struct paging *pg, gfn_t gfn)
 
 /*
  * A store to a device's frame needs an entry of its own, of 4K, so no entry or no flag is no store.
- * A CPU that has the flag cached does not set it again: SDM vol. 3, 28.3.5 and 28.4.3.4.
+ * A CPU that has the flag cached does not set it again: SDM vol. 3, 29.3.5 and 29.4.3.4.
  */
 static bool nested_take_dirty(struct paging *pg, gfn_t gfn)
 {

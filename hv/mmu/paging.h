@@ -2,7 +2,7 @@
 /*
  * THE seam: how a VM's memory is translated, seen from outside.
  *
- * One struct paging_ops per paging mode. The vCPU code (hv/vcpu.c, hv/exit.c) turns VM exits into
+ * One struct paging_ops per paging mode. The vCPU code (hv/run.c, hv/exit.c) turns VM exits into
  * calls of these slots, and what they leave behind (a root to walk from, flushes to perform) into
  * control fields. No paging code includes a VMX header, no VMX file knows a mode.
  *
@@ -134,7 +134,7 @@ struct paging_config {
 	u32 hybrid_quiet;     /* quiet sync points that close it again; may change */
 };
 
-/* Four levels of second-level tables translate so many bits: Intel SDM vol. 3, 28.3.2. */
+/* Four levels of second-level tables translate so many bits: Intel SDM vol. 3, 29.3.2. */
 #define PAGING_ADDRESS_BITS 48
 
 /**

@@ -138,7 +138,7 @@ SYM_FUNC_START(vmx_enter)
 3:	testb	$ENTER_VERW, VCPU_HOW(%rdi)
 	jz	1f
 	verw	.Ldata_selector(%rip)
-	/* If it fails, odd_exit() in exits.c says so: once launched, a VMCS stays so. */
+	/* If it fails, odd_exit() in run.c says so: once launched, a VMCS stays so. */
 1:	btrl	$ENTER_LAUNCH_BIT, VCPU_HOW(%rdi)
 	LOAD_GUEST_REGISTERS
 	jc	2f

@@ -33,7 +33,7 @@ static noinline void end_instruction(void)
 			    vmcs_readl(GUEST_PENDING_DBG_EXCEPTIONS) | DR_STEP);
 }
 
-/* Two tests, made one: either is rare. */
+/* TF or a blocking by STI or MOV SS: one test of both, for nearly always there is neither. */
 static inline bool something_hangs_on(u64 rflags)
 {
 	return ((rflags & X86_EFLAGS_TF) | (vmcs_read32(GUEST_INTERRUPTIBILITY_INFO) &

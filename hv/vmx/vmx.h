@@ -64,6 +64,8 @@ struct vmx_config {
 	u8 slice_shift;
 	u64 cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	bool perf_global; /* control fields can switch IA32_PERF_GLOBAL_CTRL */
+	bool nested;	  /* as in cpu_caps, and TLB tags */
+	bool tags;
 	bool invept_context;
 	bool invvpid_address;
 	u32 invvpid_context_type; /* the narrowest that drops a VPID's entries */
@@ -85,13 +87,15 @@ DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
 
 extern void *vmx_msr_bitmap;
 
+int vmx_caps_probe(void);
+void vmx_refuse(const char *why);
 u32 vmx_slice(void);
 u16 vmx_vpid_get(void);
 void vmx_vpid_put(u16 vpid);
 void vmx_invept(u64 eptp);
 void vmx_clear_here(struct vcpu *v);
-int vmx_on_here(void);
-void vmx_off_here(void);
+void vmx_vmclear(void *vmcs);
+void vmx_vmptrld(void *vmcs);
 void vmx_load_debug_registers(struct vcpu *v);
 void vmx_forget_launch(struct vcpu *v);
 void vmx_perf_probe(void);
@@ -114,7 +118,7 @@ void vmx_mitigate_switch(struct vcpu *v);
 void vmx_mitigate_host_ran(struct vcpu *v);
 void vmx_mitigate_burst_end(struct vcpu *v);
 
-/* entry.S: not for C to call, see enter() in exits.c. */
+/* entry.S: not for C to call, see enter() in run.c. */
 void vmx_enter(void);
 extern const char vmx_exit_guarded[], vmx_exit_plain[];
 

@@ -441,7 +441,7 @@ void host_move(gfn_t gfn, u64 n)
 		give(slot, gfn + i);
 }
 
-/* User space asks for memory as far up as the CPU has addresses. What says no in hv/vm.c does here. */
+/* User space asks for memory as far up as the CPU has addresses. What says no in hv/memory.c does here. */
 void host_add_far_slot(void)
 {
 	struct gmem_slot *slot;

@@ -278,7 +278,7 @@ static void emulated_store(const struct piece *p, const struct paging_result *to
 }
 
 /*
- * A second-level violation that the guest's own tables call for: what hv/exit.c does. Of a violation
+ * A second-level violation that the guest's own tables call for: what hv/exit_mem.c does. Of a violation
  * in the midst of a walk hardware does not say which access it was for, so that is the model's part.
  */
 static enum verdict beyond_width(const struct piece *p, const struct hw_result *hw,

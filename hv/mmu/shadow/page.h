@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Shadow pages: found, made, freed.
+ * Shadow pages: made, freed.
  */
 #ifndef PENUMBRA_SHADOW_PAGE_H
 #define PENUMBRA_SHADOW_PAGE_H
 
-#include "entry.h"
+#include "index.h"
 
 /* A table frame that was written this often without being walked is a table no longer. */
 #define UNSHADOW_WRITES 1024u
@@ -22,10 +22,6 @@ static inline bool is_orphan(const struct shadow_page *sp)
 	return sp->role.level < PT_ROOT_LEVEL && !sp->parents;
 }
 
-/* The shadow page made from this, or NULL. */
-struct shadow_page *sp_find(struct shadow *sh, gfn_t gfn, union shadow_role role);
-/* The shadow page that live upper entry @i points to. */
-struct shadow_page *child_of(struct shadow *sh, struct shadow_page *sp, unsigned int i);
 /* Cut a shadow page off from everything above it, then free it. */
 void sp_zap(struct shadow *sh, struct shadow_page *sp);
 /* Free a shadow page that was not used lately; false if all are in use. */
@@ -36,8 +32,6 @@ enum verdict reserve(struct shadow *sh, unsigned int n);
 struct shadow_page *sp_get(struct shadow *sh, gfn_t gfn, union shadow_role role);
 /* still_table() where that is not obvious. */
 bool table_in_doubt(struct shadow *sh, struct gfn_info *info);
-/* Nothing points to @sp any more. */
-void sp_orphaned(struct shadow *sh, struct shadow_page *sp);
 
 /* A store hits a guarded frame: is it still a table? */
 static inline bool still_table(struct shadow *sh, struct gfn_info *info)

@@ -13,7 +13,7 @@
  * insert and remove in constant time. A shadow page therefore takes three pages of memory: one
  * that hardware walks, one of guest entries, one of links.
  *
- * Reading order: this file; entry.h; open.h and open.c; live.c; page.c; sync.c; way.c; fault.c;
+ * Reading order: this file; entry.h; index.h; open.h, watch.c and open.c; live.c; page.c; sync.c; way.c; fault.c;
  * flush.c; store.c; roots.c; host.c; audit.c; then the policies strict.c, ssp.c and hybrid.c.
  *
  * With cfg.direct_faults (strict only, for it needs the shadow never to be behind), an entry that is
