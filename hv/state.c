@@ -56,7 +56,10 @@ bool state_efer_valid(u64 efer)
 	return !(efer & ~known) && (efer & EFER_LME) && (efer & EFER_LMA);
 }
 
-/* A CPU after reset, SDM vol. 3, 10.1.1: what KVM_GET_SREGS shows of a new vCPU. */
+/**
+ * state_reset() - a CPU after reset, SDM vol. 3, 10.1.1: what KVM_GET_SREGS shows of a new vCPU
+ * @v: the vCPU, loaded
+ */
 void state_reset(struct vcpu *v)
 {
 	const struct kvm_segment data = { .limit = 0xffff, .type = 3, .present = 1, .s = 1 };

@@ -10,12 +10,19 @@
 #include "vmcs.h"
 #include "vmx.h"
 
+/**
+ * cpu_exit_qualification() - what hardware says of an exit, by its reason; for people
+ * @v: the vCPU, loaded
+ */
 u64 cpu_exit_qualification(struct vcpu *v)
 {
 	return vmcs_readl(EXIT_QUALIFICATION);
 }
 
-/* What KVM_EXIT_FAIL_ENTRY reports: the reason word, or the VM-instruction error. */
+/**
+ * cpu_entry_failure() - for KVM_EXIT_FAIL_ENTRY: the reason, or the VM-instruction error
+ * @v: the vCPU, after EXIT_ENTRY_FAILED
+ */
 u64 cpu_entry_failure(struct vcpu *v)
 {
 	return v->hw.entry_error ? v->hw.entry_error : v->hw.reason;
@@ -68,11 +75,20 @@ void cpu_exit_nested(struct vcpu *v, struct paging_fault *f)
 		  (q & EPT_Q_PRESENT ? PF_P : 0) | (f->cpl == 3 ? PF_U : 0);
 }
 
+/**
+ * cpu_exit_cr() - the access behind EXIT_CR
+ * @v: the vCPU, loaded
+ */
 union exit_cr cpu_exit_cr(struct vcpu *v)
 {
 	return (union exit_cr){ .word = vmcs_readl(EXIT_QUALIFICATION) };
 }
 
+/**
+ * cpu_exit_dr() - the access behind EXIT_DR
+ * @v: the vCPU, loaded
+ * @x: filled in
+ */
 void cpu_exit_dr(struct vcpu *v, struct exit_dr *x)
 {
 	/* SDM vol. 3, table 28-4. */
@@ -83,6 +99,10 @@ void cpu_exit_dr(struct vcpu *v, struct exit_dr *x)
 	x->gpr = DEBUG_REG_ACCESS_REG(q);
 }
 
+/**
+ * cpu_exit_invlpg() - the address of INVLPG
+ * @v: the vCPU, loaded
+ */
 gva_t cpu_exit_invlpg(struct vcpu *v)
 {
 	return vmcs_readl(EXIT_QUALIFICATION);
@@ -115,6 +135,11 @@ bool cpu_exit_invpcid(struct vcpu *v, struct exit_invpcid *x)
 	return state_canonical(address);
 }
 
+/**
+ * cpu_exit_io() - the access behind EXIT_IO
+ * @v: the vCPU, loaded
+ * @x: filled in
+ */
 void cpu_exit_io(struct vcpu *v, struct exit_io *x)
 {
 	/* SDM vol. 3, table 28-5. */

@@ -13,6 +13,10 @@
 #include "vmcs.h"
 #include "vmx.h"
 
+/**
+ * cpu_rip() - where the guest is
+ * @v: the vCPU, loaded
+ */
 u64 cpu_rip(struct vcpu *v)
 {
 	return vmcs_readl(GUEST_RIP);
@@ -76,21 +80,39 @@ unsigned int cpu_skip_fault(struct vcpu *v, const struct paging_fault *f, unsign
 	return NEXT_ENTER;
 }
 
+/**
+ * cpu_in_long_mode() - is the code segment a 64-bit one?
+ * @v: the vCPU, loaded
+ */
 bool cpu_in_long_mode(struct vcpu *v)
 {
 	return vmcs_read32(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK;
 }
 
+/**
+ * cpu_cpl() - the privilege level
+ * @v: the vCPU, loaded
+ */
 unsigned int cpu_cpl(struct vcpu *v)
 {
 	return VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES));
 }
 
+/**
+ * cpu_rsp() - the stack pointer, which vcpu.regs has only when asked for
+ * @v: the vCPU, loaded
+ */
 u64 cpu_rsp(struct vcpu *v)
 {
 	return vmcs_readl(GUEST_RSP);
 }
 
+/**
+ * cpu_set_gpr() - write a general register
+ * @v: the vCPU, loaded
+ * @reg: its number in instructions
+ * @value: all of it
+ */
 void cpu_set_gpr(struct vcpu *v, unsigned int reg, u64 value)
 {
 	if (unlikely(reg == 4))
@@ -215,6 +237,11 @@ static void set_segment(const struct kvm_segment *s, enum vmcs_segment i)
 	vmcs_write_raw(vmcs_segment(GUEST_ES_AR_BYTES, i), ar);
 }
 
+/**
+ * cpu_get_sregs() - segments and tables; brings the view of the control registers up to date
+ * @v: the vCPU, loaded
+ * @s: filled in so far
+ */
 void cpu_get_sregs(struct vcpu *v, struct kvm_sregs *s)
 {
 	get_segment(&s->es, SEG_ES);
@@ -232,6 +259,11 @@ void cpu_get_sregs(struct vcpu *v, struct kvm_sregs *s)
 	cpu_sync_crs(v);
 }
 
+/**
+ * cpu_set_sregs() - the opposite of cpu_get_sregs()
+ * @v: the vCPU, loaded; its control registers are in the paging code's view
+ * @s: checked values
+ */
 void cpu_set_sregs(struct vcpu *v, const struct kvm_sregs *s)
 {
 	set_segment(&s->es, SEG_ES);
@@ -251,6 +283,10 @@ void cpu_set_sregs(struct vcpu *v, const struct kvm_sregs *s)
 		vmcs_writel(GUEST_CR3, v->pv.cr3);
 }
 
+/**
+ * cpu_set_regs() - user space has set vcpu.regs: let them rule
+ * @v: the vCPU, loaded
+ */
 void cpu_set_regs(struct vcpu *v)
 {
 	vmcs_writel(GUEST_RSP, v->regs.gpr[4]);
@@ -261,12 +297,20 @@ void cpu_set_regs(struct vcpu *v)
 	vmcs_writel(GUEST_PENDING_DBG_EXCEPTIONS, 0);
 }
 
+/**
+ * cpu_guest_dr7() - the guest's DR7
+ * @v: the vCPU, loaded
+ */
 u64 cpu_guest_dr7(struct vcpu *v)
 {
 	return vmcs_readl(GUEST_DR7);
 }
 
-/* Called inside a burst: the registers take effect at once. */
+/**
+ * cpu_set_guest_dr7() - write the guest's DR7
+ * @v: the vCPU, loaded; inside a burst breakpoints take effect at once
+ * @value: a valid one
+ */
 void cpu_set_guest_dr7(struct vcpu *v, u64 value)
 {
 	vmcs_writel(GUEST_DR7, value);
@@ -274,7 +318,11 @@ void cpu_set_guest_dr7(struct vcpu *v, u64 value)
 		vmx_load_debug_registers(v);
 }
 
-/* MSRs that are control fields. */
+/**
+ * cpu_get_msr() - an MSR that is a control field
+ * @v: the vCPU, loaded
+ * @index: FS or GS base, or one of SYSENTER's
+ */
 u64 cpu_get_msr(struct vcpu *v, u32 index)
 {
 	switch (index) {
@@ -292,6 +340,12 @@ u64 cpu_get_msr(struct vcpu *v, u32 index)
 	return 0;
 }
 
+/**
+ * cpu_set_msr() - the opposite of cpu_get_msr()
+ * @v: the vCPU, loaded
+ * @index: as there
+ * @value: checked
+ */
 void cpu_set_msr(struct vcpu *v, u32 index, u64 value)
 {
 	switch (index) {
