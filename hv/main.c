@@ -313,7 +313,7 @@ static int settle_parameters(void)
 	return param.mode ? 0 : -EOPNOTSUPP;
 }
 
-static int __init penumbra_init(void)
+static int __init start_cpu(void)
 {
 	int err = power_start();
 
@@ -324,25 +324,35 @@ static int __init penumbra_init(void)
 	err = settle_parameters();
 	if (err) {
 		pr_err("not loaded: no paging mode is possible on this CPU\n");
-		goto exit_cpu;
+		power_stop();
 	}
+	return err;
+}
+
+static int __init penumbra_init(void)
+{
+	int err;
+
+	/* They are in sysfs by now: who writes one asks what the CPU can do, and waits his turn. */
+	kernel_param_lock(THIS_MODULE);
+	err = start_cpu();
+	kernel_param_unlock(THIS_MODULE);
+	if (err)
+		return err;
 	report_init();
 	err = misc_register(&device);
 	if (err) {
 		pr_err("not loaded: /dev/penumbra cannot be made (%d)\n", err);
-		goto exit_report;
+		report_exit();
+		power_stop();
+		return err;
 	}
 	pr_info("ready: paging_mode=%s, EPT %s%s, VPID %s, monitor trap flag %s\n",
-		param.mode->name, cpu_caps.nested ? page_names[cpu_caps.nested_max_level] : "no",
+		READ_ONCE(param.mode)->name,
+		cpu_caps.nested ? page_names[cpu_caps.nested_max_level] : "no",
 		cpu_caps.nested_ad ? " with accessed/dirty" : "",
 		cpu_caps.tagged_tlb ? "yes" : "no", cpu_caps.single_step ? "yes" : "no");
 	return 0;
-
-exit_report:
-	report_exit();
-exit_cpu:
-	power_stop();
-	return err;
 }
 
 static void __exit penumbra_exit(void)

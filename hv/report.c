@@ -42,7 +42,7 @@ static int counters_show(struct seq_file *m, void *unused)
 	int i;
 
 	report_derive(vm);
-	seq_printf(m, "%-28s %s\n", "mode", vm->pg.ops->name);
+	seq_printf(m, "%-28s %s\n", "mode", READ_ONCE(vm->pg.ops)->name);
 	for (i = 0; i < CNT_NR; i++)
 		seq_printf(m, "%-28s %20llu  %s\n", counter_text[i].name, READ_ONCE(vm->count.v[i]),
 			   counter_text[i].sentence);
@@ -55,10 +55,12 @@ static int exits_by_reason_show(struct seq_file *m, void *unused)
 	const struct vm *vm = m->private;
 	int i;
 
-	for (i = 0; i < PENUMBRA_MAX_EXIT_REASONS; i++)
-		if (vm->by_reason[i])
-			seq_printf(m, "%3d %-20s %llu\n", i, cpu_reason_name(i),
-				   READ_ONCE(vm->by_reason[i]));
+	for (i = 0; i < PENUMBRA_MAX_EXIT_REASONS; i++) {
+		u64 n = READ_ONCE(vm->by_reason[i]);
+
+		if (n)
+			seq_printf(m, "%3d %-20s %llu\n", i, cpu_reason_name(i), n);
+	}
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(exits_by_reason);

@@ -95,13 +95,18 @@ static int copy_part(char __user **to, size_t *left, loff_t *pos, loff_t at, con
 static ssize_t stats_read(struct file *file, char __user *to, size_t size, loff_t *pos)
 {
 	struct stats_reader *r = file->private_data;
+	u64 now[CNT_NR];
 	size_t left = size;
+	int i;
 
 	if (*pos < 0)
 		return -EINVAL;
 	report_derive(r->vm);
+	/* The vCPU counts on meanwhile, and a copy to user space may go byte by byte. */
+	for (i = 0; i < CNT_NR; i++)
+		now[i] = READ_ONCE(r->vm->count.v[i]);
 	if (copy_part(&to, &left, pos, 0, &r->file, sizeof(r->file)) ||
-	    copy_part(&to, &left, pos, sizeof(r->file), r->vm->count.v, sizeof(r->vm->count.v)))
+	    copy_part(&to, &left, pos, sizeof(r->file), now, sizeof(now)))
 		return -EFAULT;
 	return size - left;
 }

@@ -15,21 +15,22 @@ static DEFINE_MUTEX(vms_lock);
 static LIST_HEAD(vms);
 static atomic_t next_vm_id = ATOMIC_INIT(0);
 
+/* Parameters may be written meanwhile: each is looked at once. */
 static void configure(struct paging_config *cfg)
 {
 	cfg->maxphyaddr = paging_address_bits(cpu_caps.maxphyaddr);
-	cfg->ept_max_level = min_t(u8, param.ept_max_level, cpu_caps.nested_max_level);
+	cfg->ept_max_level = min_t(u8, READ_ONCE(param.ept_max_level), cpu_caps.nested_max_level);
 	cfg->guest_1g = cpu_caps.guest_1g;
 	cfg->shadow_max_level = cpu_caps.guest_1g ? 3 : 2;
-	cfg->ept_ad = param.ept_ad && cpu_caps.nested_ad;
-	cfg->vpid = param.vpid && cpu_caps.tagged_tlb;
-	cfg->prefault = param.prefault;
-	cfg->mtf = param.mtf && cpu_caps.single_step;
-	cfg->split_exec = param.split_exec;
-	cfg->direct_faults = param.direct_faults && cpu_caps.trap_entries;
-	cfg->shadow_budget = param.shadow_budget;
-	cfg->hybrid_threshold = param.hybrid_threshold;
-	cfg->hybrid_quiet = param.hybrid_quiet;
+	cfg->ept_ad = READ_ONCE(param.ept_ad) && cpu_caps.nested_ad;
+	cfg->vpid = READ_ONCE(param.vpid) && cpu_caps.tagged_tlb;
+	cfg->prefault = READ_ONCE(param.prefault);
+	cfg->mtf = READ_ONCE(param.mtf) && cpu_caps.single_step;
+	cfg->split_exec = READ_ONCE(param.split_exec);
+	cfg->direct_faults = READ_ONCE(param.direct_faults) && cpu_caps.trap_entries;
+	cfg->shadow_budget = READ_ONCE(param.shadow_budget);
+	cfg->hybrid_threshold = READ_ONCE(param.hybrid_threshold);
+	cfg->hybrid_quiet = READ_ONCE(param.hybrid_quiet);
 }
 
 /*
@@ -182,7 +183,8 @@ int vm_switch_mode(struct vm *vm)
 	if (err) {
 		pr_warn_ratelimited("VM %u stays in paging_mode=%s: no memory to switch to %s\n",
 				    vm->id, vm->pg.ops->name, to->name);
-		WRITE_ONCE(vm->want, vm->pg.ops);
+		/* Unless somebody has asked for yet another one meanwhile. */
+		cmpxchg(&vm->want, to, vm->pg.ops);
 	}
 	note_traps(vm);
 	err = vcpu_hold_cpu(v);

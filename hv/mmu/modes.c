@@ -81,7 +81,7 @@ static int mode_start(struct paging *pg, struct paging_vcpu *const *vcpus, unsig
 	unsigned int i;
 	int err;
 
-	pg->ops = ops;
+	WRITE_ONCE(pg->ops, ops); /* reports read it any time */
 	err = ops->vm_init(pg);
 	if (err)
 		return err;
@@ -121,6 +121,6 @@ int paging_switch(struct paging *pg, struct paging_vcpu *const *vcpus, unsigned 
 		return 0;
 	if (!mode_start(pg, vcpus, nr, from))
 		return -ENOMEM;
-	pg->ops = &paging_stopped;
+	WRITE_ONCE(pg->ops, &paging_stopped);
 	return -EIO;
 }

@@ -35,9 +35,9 @@ static void make_current(struct vcpu *v, struct vmx_cpu *c)
 	}
 	vmx_vmptrld(v->hw.vmcs);
 	c->current_vcpu = v;
-	if (c->ran_last != v) {
+	if (READ_ONCE(c->ran_last) != v) {
 		vmx_mitigate_switch(v);
-		c->ran_last = v;
+		WRITE_ONCE(c->ran_last, v);
 	}
 	if (v->hw.flushed_cpu != cpu) {
 		/* What it left in this CPU's TLB on an earlier visit may be stale by now. */

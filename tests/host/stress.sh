@@ -7,7 +7,8 @@
 #   kill     kill -9 at COUNT random moments
 #   limit    a life under memory limits from 1 MiB on, in steps of COUNT KiB
 #   oom      the host runs out of memory under a guest
-#   load     the module comes and goes COUNT times, beside a program that opens the device
+#   load     the module comes and goes COUNT times, beside a program that opens the device and one that
+#            writes parameters
 #   migrate  the vCPU moves COUNT times between two CPUs
 #   hotplug  CPU 1 goes off and on COUNT times under the guest
 #   ioctls   those of ioctls.c, with their races
@@ -125,6 +126,13 @@ part_load() {
 	loads=0
 	build/tests/stress opener 1000000 &
 	opener=$!
+	# Parameters are there before the module has started.
+	while :; do
+		echo 1 >$PARAMETERS/mitigations
+		mode shadow
+		usleep 500
+	done 2>/dev/null &
+	writer=$!
 	while [ "$loads" -lt "$1" ]; do
 		insmod "$MODULE" paging_mode="$(echo "$all" | tr ' ' '\n' | sed -n "$((loads % modes_count + 1))p")" || break
 		# While a VM exists the module stays: that is right, and over soon.
@@ -133,8 +141,8 @@ part_load() {
 		done
 		loads=$((loads + 1))
 	done
-	kill -9 $opener
-	wait $opener 2>/dev/null
+	kill -9 $opener $writer
+	wait $opener $writer 2>/dev/null
 	check "the module came and went $loads times" [ "$loads" = "$1" ]
 	check "load: every pin came back" [ "$(pins)" = 0 ]
 	load paging_mode=ept
