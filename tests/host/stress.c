@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <sched.h>
@@ -59,6 +60,7 @@ static bool failed;
 
 /* Of a life that another thread disturbs. */
 static atomic_int vcpu_thread;
+static atomic_int shown_stats = -1;
 static atomic_uint lives;
 static atomic_bool enough;
 
@@ -241,6 +243,7 @@ static enum step live(struct life *life, struct parts *p)
 	p->stats = ioctl(p->vm, KVM_GET_STATS_FD, NULL);
 	if (p->stats < 0)
 		return STATS;
+	shown_stats = p->stats;
 	return run_guest(life, p->vcpu, p->run) ? ENDED : RUN;
 }
 
@@ -460,6 +463,74 @@ static void disturb(unsigned long count, unsigned long seed, bool (*what)(unsign
 	result(done == count && lives, "%lu of %lu %s under %u lives", done, count, name, lives);
 }
 
+/* What rules VMs and can be changed at any time: another value, and the default. */
+static const struct {
+	const char *name, *value[2];
+} parameters[] = {
+	{ "hybrid_threshold", { "1", "4" } },
+	{ "hybrid_quiet", { "2", "8" } },
+	{ "vpid", { "0", "1" } },
+	{ "ept_ad", { "0", "1" } },
+	{ "ept_max_page", { "4K", "2M" } },
+	{ "split_exec", { "1", "0" } },
+	{ "direct_faults", { "1", "0" } },
+	{ "mitigations", { "0", "1" } },
+	{ "shadow_budget", { "43", "16384" } },
+	{ "slice_us", { "1000", "10000" } },
+	{ "pmu", { "0", "1" } },
+	{ "exit_times", { "1", "0" } },
+};
+
+static char *modes[8];
+static size_t nr_modes;
+
+static bool set_parameter(const char *name, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/module/penumbra/parameters/%s", name);
+	return write_file(path, value);
+}
+
+/*
+ * All that the module shows of VMs. One may go at any time: not there is no error.
+ * Return: whether each audit found each shadow entry right.
+ */
+static bool look_at_vms(void)
+{
+	static char text[16384];
+	bool right = true;
+	glob_t found;
+
+	while (pread(shown_stats, text, sizeof(text), 0) < 0 && errno == EINTR)
+		;
+	if (glob("/sys/kernel/debug/penumbra/*/*", GLOB_NOSORT, NULL, &found))
+		return true;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		int fd = open(found.gl_pathv[i], O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text));
+
+		if (n > 0 && strstr(found.gl_pathv[i], "/audit") && text[0] != '0') {
+			printf("# audit: %.*s\n", (int)n, text);
+			right = false;
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+	globfree(&found);
+	return right;
+}
+
+/* Looks at a VM that runs, and changes what rules it. */
+static bool look_on(unsigned long i)
+{
+	size_t which = i / 2 % (sizeof(parameters) / sizeof(parameters[0]));
+
+	return look_at_vms() &&
+	       set_parameter(parameters[which].name, parameters[which].value[i & 1]) &&
+	       set_parameter("paging_mode", modes[i % nr_modes]);
+}
+
 static void migrate(unsigned long count, unsigned long seed)
 {
 	disturb(count, seed, move_vcpu, "migrations");
@@ -468,6 +539,17 @@ static void migrate(unsigned long count, unsigned long seed)
 static void hotplug(unsigned long count, unsigned long seed)
 {
 	disturb(count, seed, turn_cpu, "times CPU 1 off and on");
+}
+
+static void look(unsigned long count, unsigned long seed)
+{
+	char *words = getenv("MODES"), *word = words ? strtok(words, " ") : NULL;
+
+	for (; word && nr_modes < sizeof(modes) / sizeof(modes[0]); word = strtok(NULL, " "))
+		modes[nr_modes++] = word;
+	if (!nr_modes)
+		die("look: MODES names no mode");
+	disturb(count, seed, look_on, "looks at everything, each with a change of parameters,");
 }
 
 /* ---- others ---- */
@@ -520,6 +602,7 @@ static const struct command {
 	{ "kill", sudden_end, "N times kill -9 at a random moment" },
 	{ "migrate", migrate, "N times to the other CPU while the guest runs" },
 	{ "hotplug", hotplug, "N times CPU 1 off and on under the guest" },
+	{ "look", look, "N times read counters and audit, and change parameters, while it runs" },
 	{ "whole", whole, "N undisturbed lives" },
 	{ "limited", limited, "N lives, silent: status 0, or 3 if refused for want of memory" },
 	{ "opener", opener, "N lives with a device that comes and goes, silent" },

@@ -11,6 +11,7 @@
 #            writes parameters
 #   migrate  the vCPU moves COUNT times between two CPUs
 #   hotplug  CPU 1 goes off and on COUNT times under the guest
+#   look     COUNT looks at all that the module shows, each with a change of a parameter and of the mode
 #   ioctls   those of ioctls.c, with their races
 # MODES="shadow ept" chooses modes. With two CPUs given, one that booted with maxcpus=1 is turned on first.
 . tests/host/tap.sh
@@ -155,6 +156,11 @@ part_migrate() {
 
 part_hotplug() {
 	for_modes stress hotplug "$1" "$SEED"
+}
+
+part_look() {
+	MODES=$all stress look "$1" "$SEED"
+	check "look: every pin came back" [ "$(pins)" = 0 ]
 }
 
 part_ioctls() {
