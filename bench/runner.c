@@ -15,6 +15,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -60,6 +61,10 @@ static const struct timed_ioctl {
 
 #define TIMED_ROUNDS 1000
 
+#define CPU_ANY		  (-1)
+#define CPU_WHERE_STARTED (-2)
+#define MAX_CPU		  8191
+
 struct options {
 	const char *device;
 	const char *kernel;
@@ -73,6 +78,7 @@ struct options {
 	uint64_t mem_mib;
 	uint64_t gtt_mib; /* 0: no device */
 	uint64_t timeout;
+	int cpu; /* to run on; CPU_WHERE_STARTED, CPU_ANY */
 	enum hugepages hugepages;
 	const struct timed_ioctl *timed; /* run no guest, time this */
 	bool stats;
@@ -158,6 +164,9 @@ static void usage(FILE *out)
 		"                     run (KVM_RUN that is to return at once) and write a row for\n"
 		"                     each of the reps= of --append\n"
 		"  --timeout SECONDS  end the run after this long, status 124 (default: never)\n"
+		"  --cpu N|off        run on this CPU alone; off: wherever the kernel likes "
+		"(default:\n"
+		"                     on the one where the runner starts); --stats says which\n"
 		"  --console FILE     write the guest's output there instead of standard output\n"
 		"  --stats            print all statistics of the hypervisor at the end\n"
 		"  --csv FILE         append one row per repetition ('-': to standard output,\n"
@@ -205,6 +214,11 @@ static enum hugepages parse_hugepages(const char *text)
 	die("--hugepages %s is unknown: off, thp, 2M or 1G is expected", text);
 }
 
+static int parse_cpu(const char *text)
+{
+	return strcmp(text, "off") ? (int)parse_number("--cpu", text, 0, MAX_CPU) : CPU_ANY;
+}
+
 /* A field of a row holds no commas, spaces or quotes. */
 static const char *parse_note(const char *text)
 {
@@ -249,6 +263,7 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		{ "note", required_argument, NULL, 'N' },
 		{ "ioctl", required_argument, NULL, 'i' },
 		{ "timeout", required_argument, NULL, 't' },
+		{ "cpu", required_argument, NULL, 'u' },
 		{ "stats", no_argument, NULL, 's' },
 		{ "console", required_argument, NULL, 'o' },
 		{ "pmu", required_argument, NULL, 'P' },
@@ -294,6 +309,9 @@ static void parse_options(int argc, char **argv, struct options *opt)
 			break;
 		case 't':
 			opt->timeout = parse_number("--timeout", optarg, 1, 1000000);
+			break;
+		case 'u':
+			opt->cpu = parse_cpu(optarg);
 			break;
 		case 's':
 			opt->stats = true;
@@ -345,6 +363,31 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		die("--ioctl writes to --csv: give that");
 	if (!opt->kernel && !opt->rows && !opt->timed)
 		die("no guest image: give --kernel FILE (see runner --help)");
+}
+
+/*
+ * A guest that is moved between CPUs finds other caches, another clock speed, perhaps another kind of
+ * core: it stays on one.
+ */
+static void pin(struct options *opt)
+{
+	cpu_set_t *set;
+	size_t size = CPU_ALLOC_SIZE(MAX_CPU + 1);
+
+	if (opt->cpu == CPU_ANY)
+		return;
+	if (opt->cpu == CPU_WHERE_STARTED)
+		opt->cpu = sched_getcpu();
+	set = CPU_ALLOC(MAX_CPU + 1);
+	if (!set || opt->cpu < 0)
+		die("cannot tell which CPU this runs on: give --cpu N or --cpu off");
+	CPU_ZERO_S(size, set);
+	CPU_SET_S((size_t)opt->cpu, size, set);
+	if (sched_setaffinity(0, size, set) < 0)
+		die("cannot run on CPU %d (%s): it is not there, is offline, or not for this "
+		    "program (taskset, cgroups); --cpu off lets the kernel choose",
+		    opt->cpu, strerror(errno));
+	CPU_FREE(set);
 }
 
 /* One line of a small file such as a module parameter, or NULL. */
@@ -937,6 +980,10 @@ static int run_machine(struct machine *m, const struct options *opt)
 	if (opt->stats) {
 		uint64_t *total = calloc(m->stats.values + 1, sizeof(uint64_t));
 
+		if (opt->cpu == CPU_ANY)
+			puts("on any CPU (--cpu off)");
+		else
+			printf("on CPU %d\n", opt->cpu);
 		if (total)
 			print_stats(m, total);
 		free(total);
@@ -988,12 +1035,15 @@ int main(int argc, char **argv)
 		.pmu = "on",
 		.mem_mib = 256,
 		.hugepages = PAGES_THP,
+		.cpu = CPU_WHERE_STARTED,
 	};
 	static struct machine m;
 	int status;
 
 	parse_options(argc, argv, &opt);
 	set_up_rows(&m.rows, &opt);
+	if (!opt.rows)
+		pin(&opt);
 	if (opt.rows)
 		status = take_rows(&m.rows, opt.rows);
 	else if (opt.timed)

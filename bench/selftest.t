@@ -53,7 +53,8 @@ build() {
 	$CC $flags -o "$tmp/profile" "$top/bench/profile.c" || bail_out "profile does not build"
 	$CC $flags -o "$tmp/growth" "$top/bench/growth.c" -lm || bail_out "growth does not build"
 	$CC $flags -o "$tmp/selftest" "$top/bench/selftest.c" "$top/bench/runner_rows.c" \
-		"$top/bench/runner_stats.c" "$top/bench/runner_pmu.c" "$top/bench/walk/pmu.c" || bail_out "selftest.c does not build"
+		"$top/bench/runner_stats.c" "$top/bench/runner_times.c" "$top/bench/runner_pmu.c" \
+		"$top/bench/walk/pmu.c" || bail_out "selftest.c does not build"
 }
 
 # ------------------------------------------------------------------------------ loader
@@ -163,6 +164,10 @@ test_options() {
 	says 125 "give that" "timing without a place for rows"
 	run --kernel x --pmu maybe
 	says 125 "on, off or list" "an unknown value of --pmu"
+	run --kernel x --cpu many
+	says 125 "--cpu many: a number" "a CPU that is no number"
+	run --kernel "$tmp/good" --cpu 8191
+	says 125 "cannot run on CPU 8191 (.*): it is not there" "a CPU that is not there"
 	run --pmu list
 	[ $status = 0 ] && [ "$(wc -l <"$tmp/out")" = 1 ] && [ ! -s "$tmp/err" ]
 	result $? "--pmu list says in one line what this machine's CPU counts"
@@ -728,12 +733,127 @@ test_matrix() {
 	says 2 "number from 1 to 999" "REPS= that is no number"
 	matrix PMU=2
 	says 2 "on or off" "PMU= that is neither"
+	for bad in MEM=abc MEM=1 MEM=-3 TIMEOUT=soon; do
+		matrix $bad
+		says 2 "$bad: a number from" "$bad"
+	done
+	matrix HUGEPAGES=3M
+	says 2 "off, thp, 2M or 1G" "an unknown HUGEPAGES="
+	matrix GTT_MODES="strict loose"
+	says 2 "GTT_MODES: loose is unknown" "an unknown mode of the GTT device"
+	matrix PIN=first
+	says 2 "PIN=first: a number from" "PIN= that is no number"
+	matrix MODES=shadow WORKLOADS=good PIN=0
+	has "^runs .*--cpu 0 .*workload=good" "the runner is told its CPU"
+	grep -qx "@env pinned_cpu 0" "$tmp/out"
+	result $? "which env.txt has"
 	matrix DEVICE="$tmp/absent"
 	says 2 "is not there" "no device"
 	matrix KERNEL="$tmp/absent"
 	says 2 "make build/suite.elf" "no guest image"
 	matrix HOST_KIND= CLOCK=
 	says 2 "must say what the rows are" "rows without their kind"
+}
+
+# ------------------------------------------------------------------------------ machine
+
+# A laptop as bad as they come: four fast CPUs, two to a core, and two slow ones.
+make_pretended_cpus() {
+	rm -rf "$tmp/sys" "$tmp/proc"
+	cpus=$tmp/sys/devices/system/cpu
+	mkdir -p "$tmp/proc/self" "$cpus/intel_pstate" "$cpus/smt" "$tmp/sys/devices/cpu_core" \
+		"$tmp/sys/devices/cpu_atom"
+	for n in 0 1 2 3 4 5; do
+		mkdir -p "$cpus/cpu$n/cpufreq" "$cpus/cpu$n/topology"
+		echo powersave >"$cpus/cpu$n/cpufreq/scaling_governor"
+		case $n in [45]) echo $n ;; *) echo "$((n / 2 * 2))-$((n / 2 * 2 + 1))" ;; esac \
+			>"$cpus/cpu$n/topology/thread_siblings_list"
+	done
+	echo 0 >"$cpus/intel_pstate/no_turbo"
+	echo 1 >"$cpus/smt/active"
+	echo 0-5 >"$cpus/online"
+	echo >"$cpus/isolated"
+	echo 0-3 >"$tmp/sys/devices/cpu_core/cpus"
+	echo 4-5 >"$tmp/sys/devices/cpu_atom/cpus"
+	printf 'Cpus_allowed:\t3f\nCpus_allowed_list:\t0-5\n' >"$tmp/proc/self/status"
+	for n in 0 1; do
+		printf 'model name\t: Any\nmicrocode\t: 0xf4\n'
+	done >"$tmp/proc/cpuinfo"
+	echo "0.90 0.80 0.70 3/200 999" >"$tmp/proc/loadavg"
+}
+
+machine() {
+	env SYS="$tmp/sys" PROC="$tmp/proc" HOST_KIND=metal "$@" "$top/bench/machine" \
+		>"$tmp/out" 2>"$tmp/err"
+	status=$?
+}
+
+# facts TEXT NAME: all of them, as one line.
+facts() {
+	said=$(sed -n 's/^@env //p' "$tmp/out" | tr '\n' ' ')
+	[ "$said" = "$1 " ]
+	result $? "$2"
+	[ "$said" = "$1 " ] || echo "# not $1, but $said"
+}
+
+warnings() {
+	grep -c '^@note warning: ' "$tmp/out"
+}
+
+test_machine() {
+	make_pretended_cpus
+	machine
+	facts "pinned_cpu 3 host_microcode 0xf4 host_core_type fast (fast 0-3, slow 4-5) host_governor powersave host_turbo on host_smt on host_siblings 2-3 host_load 0.90" \
+		"what decides over times is in env.txt"
+	has "warning: no CPU is isolated" "tasks beside the guest are warned about"
+	has "warning: the governor of CPU 3 is powersave" "so is a governor that changes the speed"
+	has "warning: turbo is on" "turbo"
+	has "warning: CPU 3 shares its core (CPUs 2-3)" "a core that two CPUs share"
+	has "warning: the machine is busy (2 other tasks" "and what else runs"
+	[ "$(warnings)" = 5 ]
+	result $? "each in one line"
+	machine HOST_KIND=emulated
+	[ "$(warnings):$(grep -c @env "$tmp/out")" = 0:8 ]
+	result $? "an emulated host is not warned: its clock counts instructions"
+	machine HOST_KIND=nested
+	has "warning: this is a virtual machine" "a virtual machine is"
+	machine PIN=5
+	has "warning: CPU 5 is one of the slow cores: PIN= one of 0-3" "PIN= on a slow core"
+	has_not "shares its core" "which it has for itself"
+	machine PIN=9
+	says 2 "PIN=9: there is no such CPU for this program, but 0,1,2,3,4,5" "PIN= that is not there"
+	machine PIN=off
+	has "@env pinned_cpu off" "PIN=off"
+	has "warning: guests are not pinned" "is warned about"
+	echo 1-2 >"$cpus/isolated"
+	machine PIN=0
+	has "warning: CPU 0 is not isolated, though others are" "a CPU that is not isolated beside some that are"
+	machine
+	has "@env pinned_cpu 1" "an isolated CPU is taken first"
+	printf 'Cpus_allowed_list:\t0,2-5\n' >"$tmp/proc/self/status"
+	machine
+	has "@env pinned_cpu 2" "of those that this program may use"
+	echo 0-1,4-5 >"$cpus/online"
+	machine
+	has "@env pinned_cpu 0" "and that are online"
+
+	# A machine that is fit for it.
+	make_pretended_cpus
+	rm -r "$tmp/sys/devices/cpu_core" "$tmp/sys/devices/cpu_atom" "$cpus/intel_pstate"
+	mkdir "$cpus/cpufreq"
+	echo 0 | tee "$cpus/smt/active" >"$cpus/cpufreq/boost"
+	echo performance >"$cpus/cpu5/cpufreq/scaling_governor"
+	echo 5 | tee "$cpus/nohz_full" >"$cpus/isolated"
+	echo "0.00 0.00 0.00 1/200 999" >"$tmp/proc/loadavg"
+	machine
+	facts "pinned_cpu 5 host_microcode 0xf4 host_isolated_cpus 5 host_nohz_full 5 host_governor performance host_turbo off host_smt off host_load 0.00" \
+		"a machine that was made ready"
+	[ "$(warnings):$status" = 0:0 ]
+	result $? "is not warned of anything"
+	rm -r "$tmp/sys" "$tmp/proc"
+	mkdir "$tmp/sys" "$tmp/proc"
+	machine
+	facts "pinned_cpu 0" "what a machine does not say is not in env.txt"
 }
 
 # ------------------------------------------------------------------------------ run
@@ -752,6 +872,25 @@ test_run() {
 	says 2 "metal, nested or emulated is expected" "an unknown host"
 	run ENGINES=xen
 	says 2 "are expected" "an unknown engine"
+	run HOST=emulated MODES="shadow foo"
+	says 2 "MODES: foo is unknown: of shadow ssp hybrid ept are expected" "an unknown paging mode"
+	run HOST=emulated SUMMARY=foo
+	says 2 "SUMMARY=foo: text, table, growth or none" "an unknown SUMMARY="
+	! grep -q "results go to" "$tmp/out"
+	result $? "before anything is made"
+	for script in scripts/check .ci/run bench/walk/host bench/walk/traced bench/walk/measure \
+		bench/run bench/matrix bench/machine bench/phase bench/plot bench/report bench/compare \
+		bench/quote bench/profile bench/native bench/reference; do
+		timeout 20 "$top/$script" --help </dev/null >"$tmp/out" 2>"$tmp/err"
+		status=$?
+		[ $status = 0 ] && grep -q "^usage: " "$tmp/out" && [ ! -s "$tmp/err" ]
+		result $? "$script --help"
+	done
+	for script in bench/phase bench/plot bench/report; do
+		"$top/$script" "$tmp/absent" >"$tmp/out" 2>"$tmp/err"
+		status=$?
+		says 2 "there" "$script of a folder that is not there"
+	done
 	if grep -qw vmx /proc/cpuinfo; then
 		count=$((count + 1))
 		echo "ok $count # SKIP this machine has VT-x"
@@ -762,7 +901,8 @@ test_run() {
 }
 
 # A tree in which the emulated host is a script: each of its passes prints one row. "wait" makes the
-# first pass end after the last, "hang" makes both go on for ever, "broken" makes the last fail.
+# first pass end after the last, "hang" makes both go on for ever, "broken" makes the last fail, "cut"
+# makes it stop before its end.
 make_pretended_tree() {
 	tree=$tmp/tree
 	mkdir -p "$tree/scripts" "$tree/build"
@@ -807,6 +947,8 @@ make_pretended_tree() {
 	fi
 	echo "@progress 1 2 2/2 penumbra $mode gups"
 	[ $mode = shadow ] || : >last
+	[ $mode = shadow ] || [ ! -e cut ] || exit 124
+	echo "@progress 2 2 2/2 penumbra $mode done"
 	[ $mode = shadow ] || [ ! -e broken ]
 	END
 	chmod +x "$tree"/scripts/*
@@ -821,6 +963,41 @@ pretended_run() {
 # The modes of raw.csv's rows, in their order.
 modes_in() {
 	sed 1d "$1" | cut -d, -f2 | tr '\n' ' '
+}
+
+# full PAGES ROWS NAME [DRAW]: a run of ROWS rows a pass, the results on a disk of so many pages.
+full() {
+	if ! mount -t tmpfs -o "size=$(($1 * 4))k" small "$tree/small" 2>/dev/null; then
+		count=$((count + 1))
+		echo "ok $count # SKIP $3: a small disk cannot be mounted"
+		return
+	fi
+	ln -s before "$tree/small/latest"
+	for n in $(seq "$2"); do
+		row ept gups "$n" ok 2000 0 0x1
+	done >"$tree/row.ept"
+	pretended_run JOBS=1 MODES=ept RESULTS_DIR=small "DRAW=${4:-true}"
+	[ "$(readlink "$tree/small/latest")" = before ] && [ $status = 2 ] &&
+		grep -q "cannot write small/.*is the disk full?" "$tmp/out" "$tmp/err"
+	verdict=$?
+	result $verdict "$3"
+	[ $verdict = 0 ] || sed 's/^/# /' "$tmp/out" "$tmp/err"
+	[ -z "$(find "$tree/small" -size 0 ! -name '*.csv' -type f)" ]
+	result $? "and nothing empty is left that looks like a result"
+	umount "$tree/small"
+}
+
+test_disk_full() {
+	mkdir -p "$tree/small"
+	# A page each: raw.csv, env.txt.
+	full 2 1 "a disk on which rows do not fit loses the pass, not latest"
+	full 4 60 "nor does one that fills when the rows are put together"
+	# shellcheck disable=SC2016 # for the script
+	printf '#!/bin/sh\nfor n in 1 2 3; do dd if=/dev/zero of="$1/$n.png" bs=4096 count=1; done 2>/dev/null\n' \
+		>"$tree/draw"
+	chmod +x "$tree/draw"
+	full 4 8 "nor one without room for all pictures" ./draw
+	row ept gups 1 ok 2000 0 0x1 >"$tree/row.ept"
 }
 
 test_pretended_run() {
@@ -877,6 +1054,27 @@ test_pretended_run() {
 	[ "$status:$(modes_in "$tree/results/latest/raw.csv")" = "1:shadow ept " ]
 	result $? "a failing pass fails the run, and the others keep their rows"
 	rm "$tree/broken"
+	latest=$(readlink "$tree/results/latest")
+
+	: >"$tree/cut"
+	pretended_run JOBS=2
+	says 2 "2 rows are in results/.*, but not all" "a pass that does not get to its end"
+	has "pass penumbra ept did not get to its end" "is named"
+	[ "$(readlink "$tree/results/latest")" = "$latest" ]
+	result $? "and results/latest does not move"
+	rm "$tree/cut"
+	test_disk_full
+
+	printf 'parm=ept_ad:Flags\0parm=vpid:Tags\0' >"$tree/module"
+	mkdir -p "$tree/build/emulated/hv"
+	mv "$tree/module" "$tree/build/emulated/hv/penumbra.ko"
+	pretended_run MODES=shadow MODULE_ARGS="vpid=0 ept_adx=1"
+	says 2 "penumbra.ko has no parameter ept_adx, but ept_ad vpid" "a parameter that the module does not have"
+	[ ! -e "$tree/ran.shadow" ]
+	result $? "is found before anything runs"
+	pretended_run MODES=shadow MODULE_ARGS="vpid=0"
+	[ $status = 0 ]
+	result $? "one that it has is taken"
 	latest=$(readlink "$tree/results/latest")
 
 	# As when kill or a supervisor ends it: a signal to bench/run alone.
@@ -1048,6 +1246,7 @@ test_matrix_mem
 test_matrix_gtt
 test_matrix_direct_faults
 test_matrix_words
+test_machine
 test_run
 test_pretended_run
 test_plots

@@ -648,7 +648,7 @@ int main(int argc, char **argv)
 		for (size_t i = 0; i < n; i++)
 			print_group(&groups[i]);
 	}
-	if (fflush(stdout))
+	if (fflush(stdout) || ferror(stdout))
 		table_fail("standard output", strerror(errno));
 	return findings ? EXIT_FINDINGS : 0;
 }
