@@ -4,6 +4,11 @@
 # missing, build, and run, on the host's own VT-x or on the emulated VT-x host.
 # Each folder brings its own rules in its build.mk; build products go to $(B).
 
+# Neither make nor the kernel's build can name files there.
+ifneq ($(words [$(CURDIR)]),1)
+$(error penumbra: the path of this folder has a space in it: move it from "$(CURDIR)")
+endif
+
 B      ?= build
 CC     := $(if $(filter default,$(origin CC)),gcc,$(CC))
 HOST   ?=

@@ -987,6 +987,14 @@ full() {
 	umount "$tree/small"
 }
 
+test_path() {
+	mkdir -p "$tmp/a b"
+	cp "$top/Makefile" "$tmp/a b/"
+	make -C "$tmp/a b" bench >"$tmp/out" 2>"$tmp/err"
+	status=$?
+	says 2 "penumbra: the path of this folder has a space in it: move it from \".*/a b\"" "a checkout in a path with a space"
+}
+
 test_disk_full() {
 	mkdir -p "$tree/small"
 	# A page each: raw.csv, env.txt.
@@ -1063,6 +1071,7 @@ test_pretended_run() {
 	[ "$(readlink "$tree/results/latest")" = "$latest" ]
 	result $? "and results/latest does not move"
 	rm "$tree/cut"
+	test_path
 	test_disk_full
 
 	printf 'parm=ept_ad:Flags\0parm=vpid:Tags\0' >"$tree/module"
