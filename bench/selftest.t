@@ -881,7 +881,7 @@ test_run() {
 	for script in scripts/check .ci/run bench/walk/host bench/walk/traced bench/walk/measure \
 		bench/run bench/matrix bench/machine bench/phase bench/plot bench/report bench/compare \
 		bench/quote bench/profile bench/native bench/reference; do
-		timeout 20 "$top/$script" --help </dev/null >"$tmp/out" 2>"$tmp/err"
+		timeout 60 "$top/$script" --help </dev/null >"$tmp/out" 2>"$tmp/err"
 		status=$?
 		[ $status = 0 ] && grep -q "^usage: " "$tmp/out" && [ ! -s "$tmp/err" ]
 		result $? "$script --help"
