@@ -2,8 +2,8 @@
 /*
  * What the runner's files share. Reading order: runner.c (options, the run loop), runner_load.c
  * (an ELF image and the boot protocol into guest RAM), runner_stats.c (what the hypervisor
- * counted), runner_times.c (how long it took), runner_pmu.c (what the CPU counted), runner_rows.c (the guest's rows joined with those
- * counts into CSV).
+ * counted), runner_times.c (how long it took), runner_pmu.c (what the CPU counted), runner_rows.c
+ * (the guest's rows joined with those counts into CSV).
  */
 #ifndef PENUMBRA_RUNNER_H
 #define PENUMBRA_RUNNER_H

@@ -596,6 +596,12 @@ test_matrix_walks() {
 	has "@csv.*workload=good a=1 ops=90 rep=2" "and the others as ever"
 	matrix WALKS=some
 	says 2 "on or off" "WALKS= that is neither"
+	printf '%s\n' "1 2 3 good a=1 walks=7" "0 1 1 good kind=ioctl_run" "1 1 2 gfx gtt=8" >"$tmp/conf"
+	for case in "MODES=ept:9 4" "MODES=ept WALKS=on:12 5" "MODES=ept WALKS=on EXIT_TIMES=1:17 7" \
+		"MODES=ept QUICK=1:5 2" "MODES='shadow? ept?' PART=gtt:2 1" "ENGINE=native:6 2"; do
+		[ "$(sh -c "CONF=$tmp/conf ${case%:*} $top/bench/matrix --size")" = "${case#*:}" ]
+		result $? "its size with ${case%:*}"
+	done
 	make_pretended_host
 }
 
@@ -876,6 +882,9 @@ test_run() {
 	says 2 "MODES: foo is unknown: of shadow ssp hybrid ept are expected" "an unknown paging mode"
 	run HOST=emulated SUMMARY=foo
 	says 2 "SUMMARY=foo: text, table, growth or none" "an unknown SUMMARY="
+	run HOST=emulated MEM=abc
+	says 2 "MEM=abc: a number from" "guest RAM that is no number, before there is a folder"
+	has_not "results go to" "nothing was made for it"
 	! grep -q "results go to" "$tmp/out"
 	result $? "before anything is made"
 	for script in scripts/check .ci/run bench/walk/host bench/walk/traced bench/walk/measure \

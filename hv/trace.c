@@ -50,9 +50,9 @@ void trace_end(void)
 void trace_times(bool on)
 {
 	if (on)
-		static_branch_inc(&exit_tracing);
+		trace_begin();
 	else
-		static_branch_dec(&exit_tracing);
+		trace_end();
 }
 
 /* The counter that the handler has moved; CAUSES: none yet, the exit will be handled again. */
