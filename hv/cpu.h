@@ -67,6 +67,12 @@ extern struct cpu_caps cpu_caps;
 enum exit_kind { EXIT_KINDS_LIST(EXIT_KIND_ENUM) EXIT_KINDS };
 #undef EXIT_KIND_ENUM
 
+/* The guest did nothing that this exit came of, and cannot tell that there was one. */
+static inline bool exit_is_hosts(unsigned int kind)
+{
+	return kind == EXIT_INTERRUPT || kind == EXIT_NMI || kind == EXIT_MACHINE_CHECK;
+}
+
 enum cr_op { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
 
 /* In the layout of Intel SDM vol. 3, table 28-3, so that it costs nothing to make. */

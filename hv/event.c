@@ -37,10 +37,13 @@ enum next event_stop(struct vcpu *v, u32 suberror, const char *why, u64 detail)
  * event_forget_exit() - the guest's registers change before its last exit was dealt with
  * @v: the vCPU
  *
- * Its instruction is executed again, or not at all. Its cause will never be known.
+ * Its instruction is executed again, or not at all. Its cause will never be known. And what was let
+ * through a window for it ends.
  */
 void event_forget_exit(struct vcpu *v)
 {
+	if (v->pv.window)
+		v->pv.pg->ops->leave(&v->pv, NULL);
 	if (v->retry)
 		count(&v->vm->count, exits_misc);
 	v->retry = 0;

@@ -266,8 +266,8 @@ enum invpcid_type {
  * @pt_write: @len bytes at @gpa were written by an emulated store, @table being what its fault left in
  *	paging_result.table, or by the host: then @table is NULL
  * @open_window: let the instruction at @rip write to @gfn once, undecoded
- * @leave: first thing after a VM exit while paging_vcpu.window is set; @fault is the fault that
- *	caused this exit or NULL
+ * @leave: first thing after a guest-caused VM exit while paging_vcpu.window is set, and before the
+ *	host changes the vCPU's registers; @fault is the fault that caused this exit or NULL
  * @unmap: @npages frames at @base are about to lose their memory
  * @take_dirty: do the dirty flags of the entries that map @gfn, a device's frame, say that the
  *	guest has written to it? True also where they cannot tell. Clears them and owes the flush

@@ -191,7 +191,8 @@ static noinline unsigned int watched_exit(struct vcpu *v, unsigned int kind)
 	/* The host's NMI and machine check are not lost for it: the next exit will say so again. */
 	if (pv->share_on && !find_root(v) && kind != EXIT_NMI && kind != EXIT_MACHINE_CHECK)
 		return EXIT_UNKNOWN;
-	if (pv->window && kind != EXIT_PF && kind != EXIT_NESTED)
+	/* The handlers of the first two do it, who know the fault. */
+	if (pv->window && kind != EXIT_PF && kind != EXIT_NESTED && !exit_is_hosts(kind))
 		pv->pg->ops->leave(pv, NULL);
 	return kind;
 }

@@ -102,7 +102,8 @@ void machine_stop(void)
 
 /* ---- entry and exit ---- */
 
-static void leave_guest(const struct paging_fault *fault)
+/* An exit that the host caused: the mode hears nothing of it, and a window stays open. */
+void machine_exit(void)
 {
 	if (!in_guest)
 		return;
@@ -119,15 +120,17 @@ static void leave_guest(const struct paging_fault *fault)
 			     (unsigned long long)arch_cr3);
 		pool_sync();
 	}
+}
+
+static void leave_guest(const struct paging_fault *fault)
+{
+	if (!in_guest)
+		return;
+	machine_exit();
 	if (pv.window) {
 		pg.ops->leave(&pv, fault);
 		pool_sync();
 	}
-}
-
-void machine_exit(void)
-{
-	leave_guest(NULL);
 }
 
 /* What both MOV to CR3 and the way in must do with a verdict. False: stopped. */
@@ -504,6 +507,10 @@ bool insn(const struct part *part, int n)
 		enum next next = NEXT_DONE;
 
 		enter_guest();
+		if (pv.window && percent(20)) {
+			machine_exit();
+			enter_guest();
+		}
 		if (stopped)
 			return false;
 		for (i = 0; i < np; i++) {
@@ -759,7 +766,10 @@ void guest_share(gpa_t gpa)
 {
 	int err;
 
-	machine_exit();
+	enter_guest();
+	if (stopped)
+		return;
+	leave_guest(NULL);
 	trace("base-address buffer at gpa %llx", (unsigned long long)gpa);
 	err = pg.ops->share_roots(&pv, gpa);
 	if (err && !(nested() && err == -EOPNOTSUPP))
@@ -841,6 +851,20 @@ void guest_mode(u64 cr0, u64 cr4, u64 efer)
 	}
 	if (exits)
 		come_back();
+}
+
+/* The host writes the vCPU's registers, what they are already: whatever was cached is gone. */
+void host_set_registers(void)
+{
+	machine_exit();
+	trace("the host writes registers");
+	if (pv.window) {
+		pg.ops->leave(&pv, NULL);
+		pool_sync();
+	}
+	hist_reset();
+	pg.ops->set_mode(&pv);
+	pool_sync();
 }
 
 /* The host writes guest memory: user space, or an emulated device. */

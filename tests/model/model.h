@@ -234,6 +234,7 @@ struct part {
 void machine_start(void);
 void machine_stop(void);
 void machine_exit(void); /* leave the guest for some reason of the host's */
+void host_set_registers(void);
 void machine_audit(void);
 void guest_speculate(gva_t gva);
 bool insn(const struct part *part, int n); /* true: it went through */

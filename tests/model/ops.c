@@ -954,6 +954,8 @@ static void op_host(void)
 			pv.unready = true;
 		if (set.device && host_slot_there())
 			device_looks(RAM_D_BASE + choose(6));
+		if (likely_pct(5))
+			host_set_registers();
 	}
 }
 

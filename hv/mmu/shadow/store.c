@@ -113,11 +113,12 @@ void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len, void *
 
 /*
  * A window: one instruction that the decoder does not know may write to a guarded frame. The
- * frame opens when the instruction faults again, and closes at the next VM exit that it did not
- * itself cause: after one instruction where the monitor trap flag exists, whenever the next exit
- * comes where it does not. In between the shadow may lag behind the guest's tables, which no
- * guest can tell from a TLB: its next flush is an exit and finds the window closed. An
- * instruction that writes to several tables opens one after the other.
+ * frame opens when the instruction faults again, and closes at the next guest-caused VM exit that
+ * is not its own fault: after one instruction where the monitor trap flag exists, whenever the
+ * guest exits next where it does not. In between the shadow may lag behind the guest's tables,
+ * which no guest can tell from a TLB: its next flush is an exit and finds the window closed. So it
+ * stays open while the host looks in; what the guest costs must not depend on when the host does.
+ * An instruction that writes to several tables opens one after the other.
  */
 void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)
 {
