@@ -87,7 +87,7 @@ report:
 test:
 	@scripts/setup build emulated plots test check packages
 	@$(MAKE) --no-print-directory all
-	@prove --timer -j $(TEST_JOBS) $(TESTS)
+	@prove --timer --failures -j $(TEST_JOBS) $(TESTS)
 
 test-all: test
 	@tests/all

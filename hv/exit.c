@@ -61,6 +61,7 @@ static enum next exit_interrupt(struct vcpu *v)
 	count(counters_of(v), exits_host);
 	if (!cpu_let_interrupts(v))
 		return NEXT_NO_CPU;
+	vcpu_host_looked(v);
 	return unlikely(vcpu_host_wants_cpu(v)) ? NEXT_BREAK : NEXT_ENTER;
 }
 

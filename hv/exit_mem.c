@@ -53,6 +53,7 @@ static enum next write_to_table(struct vcpu *v, const struct paging_fault *f)
 		if (likely(length))
 			return cpu_skip_fault(v, f, length);
 	}
+	pv->dear = true;
 	cpu_fill_regs(v);
 	/* Met while an event was being delivered, it was the CPU's store to the stack. */
 	if (!v->event && emulate_store(pv, &v->regs, f->gva, &v->result) == EMU_DONE)

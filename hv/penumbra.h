@@ -100,6 +100,8 @@ struct vcpu {
 	u32 event_code;
 	u32 event_len;	/* of the instruction, for software interrupts and exceptions */
 	u32 injections; /* since the host last had a chance; exit_settle() */
+	u64 patience;	/* the host's, in TSC ticks: slice_us */
+	u64 look_at;	/* TSC from which on the host is to have one, likewise */
 
 	/* What made the burst end. */
 	gpa_t want_gpa;	    /* to be pinned */
@@ -162,6 +164,16 @@ struct parameters {
 	unsigned int slice_us;
 };
 extern struct parameters param;
+
+/**
+ * vcpu_host_looked() - the host has just had its chance to take interrupts
+ * @v: the vCPU, inside a burst
+ */
+static inline void vcpu_host_looked(struct vcpu *v)
+{
+	v->injections = 0;
+	v->look_at = rdtsc() + v->patience;
+}
 
 /* Events injected in a row until the host is asked whether it has interrupts waiting. */
 #define INJECTIONS_MAX 256u

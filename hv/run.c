@@ -42,6 +42,7 @@ static enum next burst(struct vcpu *v)
 	} else if (cpu_still_loaded(v)) {
 		cpu_burst_begin(v);
 		load_guest_fpu(v);
+		vcpu_host_looked(v);
 		kind = v->retry;
 		v->retry = 0;
 		next = cpu_run(v, &kind);

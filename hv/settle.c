@@ -53,12 +53,16 @@ static noinline enum next prepare(struct vcpu *v)
  * event that is injected, nor before the debug trap which that may leave behind (SDM vol. 3, table
  * 6-2 and 26.2). A guest whose deliveries end in VM exits, such as one with a breakpoint on the
  * stack of its #DB handler, never reaches an instruction, and the host would wait for ever.
+ *
+ * And where host interrupts wait for a guest that has its own off (Bochs), only the end of its slice
+ * lets them in. That is guest time: one whose every instruction exits, and takes thousands of the
+ * host's, could hold the CPU for minutes.
  */
 static noinline enum next let_host_look(struct vcpu *v)
 {
-	v->injections = 0;
 	if (!cpu_let_interrupts(v))
 		return NEXT_NO_CPU;
+	vcpu_host_looked(v);
 	return vcpu_host_wants_cpu(v) ? NEXT_BREAK : NEXT_ENTER;
 }
 
@@ -82,7 +86,8 @@ enum next exit_settle(struct vcpu *v)
 		pv->pg->ops->enter(pv);
 	if (unlikely(pv->rearm))
 		cpu_rearm(v);
-	if (unlikely(v->injections >= INJECTIONS_MAX))
+	pv->dear = false;
+	if (unlikely(v->injections >= INJECTIONS_MAX || (s64)(rdtsc() - v->look_at) > 0))
 		return let_host_look(v);
 	return NEXT_ENTER;
 }

@@ -3,7 +3,9 @@
  * A vCPU's life, and how to stay on a CPU with it to look at its state.
  */
 #include <linux/delay.h>
+#include <linux/math64.h>
 #include <linux/slab.h>
+#include <asm/tsc.h>
 
 #include "cpu.h"
 #include "penumbra.h"
@@ -67,6 +69,7 @@ struct vcpu *vcpu_create(struct vm *vm)
 	v->vm = vm;
 	v->pv.pg = &vm->pg;
 	v->mitigations = READ_ONCE(param.mitigations);
+	v->patience = div_u64((u64)tsc_khz * READ_ONCE(param.slice_us), 1000);
 	mutex_init(&v->mutex);
 	err = alloc_parts(v);
 	if (err)

@@ -97,7 +97,7 @@ counts "$out/nested.out" >"$out/nested"
 rows=$(wc -l <"$out/bare")
 [ -s "$out/bare" ] && cmp -s "$out/bare" "$out/nested"
 result "the same counts as on the bare host, $rows rows" $?
-diff "$out/bare" "$out/nested" | head -n 20 | sed 's/^/# /'
+diff "$out/bare" "$out/nested" | head -n 20 | sed "s/^/# /" >&2
 grep -v '^@csv\|^@progress\|^@env' "$out/said" | sed 's/^/# /' | tail -n 40
 sed 's/^/# /' "$out/nested.err" | tail -n 20
 plan

@@ -18,7 +18,7 @@ result() {
 		echo "ok $n - $2"
 	else
 		echo "not ok $n - $2"
-		sed 's/^/# /' "$dir/out"
+		sed "s/^/# /" "$dir/out" >&2
 	fi
 }
 

@@ -267,6 +267,25 @@ static int bad_greedy(void)
 	}
 }
 
+/*
+ * Every second instruction a root that a hypervisor has no shadow of any more, if it keeps few: it works
+ * for thousands of instructions each time, and the guest, which keeps interrupts off, uses none of its
+ * time. The host must get the CPU all the same.
+ */
+static int bad_roots(void)
+{
+	u64 roots[64], here = read_cr3() & PTE_ADDR;
+
+	for (int i = 0; i < 64; i++) {
+		roots[i] = frame_alloc();
+		memcpy((void *)roots[i], (void *)here, PAGE_SIZE);
+	}
+	while (for_ever)
+		for (int i = 0; i < 64; i++)
+			raw_write_cr3(roots[i]);
+	return survived();
+}
+
 struct table_pointer {
 	u16 limit;
 	u64 base;
@@ -363,13 +382,13 @@ static int bad_straddle(void)
 
 static const char kind_names[] = "triple|wild_jump|reserved|reserved_leaf|selfmap|tables_at_self|"
 				 "outside|cr3_outside|mmio|hlt|spin|spin_update|privileged|greedy|"
-				 "db_loop|straddle";
+				 "db_loop|straddle|roots";
 
 static int (*const kinds[])(void) = {
 	bad_triple,	    bad_wild_jump,   bad_reserved,    bad_reserved_leaf, bad_selfmap,
 	bad_tables_at_self, bad_outside,     bad_cr3_outside, bad_mmio,		 bad_hlt,
 	bad_spin,	    bad_spin_update, bad_privileged,  bad_greedy,	 bad_db_loop,
-	bad_straddle,
+	bad_straddle,	    bad_roots,
 };
 
 static const struct param params[] = {

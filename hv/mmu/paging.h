@@ -211,8 +211,9 @@ struct paging_vcpu {
 		struct {
 			bool unready; /* hw_cr3 and eptp are not those of the registers: prepare */
 			bool rearm;   /* step, share, share_on or direct has changed: look */
+			bool dear;    /* this exit took long: does the host wait for the CPU? */
 		};
-		u16 settle; /* either: an entry looks once */
+		u32 settle; /* any: an entry looks once */
 	};
 	u32 flush_gen;	 /* paging.flush_gen as of the last entry */
 	gva_t flush_gva; /* for FLUSH_ADDR */

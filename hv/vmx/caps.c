@@ -5,10 +5,8 @@
  * All control fields that do not depend on a VM are worked out here, once. What cannot be had is
  * refused by name.
  */
-#include <linux/math64.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
-#include <asm/tsc.h>
 
 #include "../compat.h"
 #include "../cpu.h"
@@ -274,13 +272,12 @@ int vmx_caps_probe(void)
 
 /**
  * vmx_slice() - how long a guest may run without an exit for a host interrupt
+ * @ticks: of the TSC
  *
  * Return: in units of the VMX-preemption timer; 0: there is no such timer.
  */
-u32 vmx_slice(void)
+u32 vmx_slice(u64 ticks)
 {
-	u64 ticks = div_u64((u64)tsc_khz * READ_ONCE(param.slice_us), 1000);
-
 	return vmx_config.slice_timer ? max_t(u64, ticks >> vmx_config.slice_shift, 1) : 0;
 }
 

@@ -161,7 +161,7 @@ void cpu_vcpu_setup(struct vcpu *v)
 	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, 0);
 	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, 0);
 	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
-	v->hw.slice = vmx_slice();
+	v->hw.slice = vmx_slice(v->patience);
 	if (v->hw.slice)
 		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, v->hw.slice);
 	vmcs_write64(MSR_BITMAP, __pa(vmx_msr_bitmap));

@@ -89,7 +89,7 @@ extern void *vmx_msr_bitmap;
 
 int vmx_caps_probe(void);
 void vmx_refuse(const char *why);
-u32 vmx_slice(void);
+u32 vmx_slice(u64 ticks);
 u16 vmx_vpid_get(void);
 void vmx_vpid_put(u16 vpid);
 void vmx_invept(u64 eptp);

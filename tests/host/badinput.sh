@@ -58,6 +58,23 @@ guest() { # KIND [MIB]
 	run --kernel build/suite.elf --mem "${2:-64}" --timeout "${3:-2}" --append "workload=bad kind=$1"
 }
 
+now_ms() {
+	awk '{ printf "%d", $1 * 1000 }' /proc/uptime
+}
+
+# longest_wait COMMAND...: while it runs; how many milliseconds more a sleep of 20 took at worst
+longest_wait() {
+	"$@" >/dev/null 2>&1 &
+	longest=0
+	while kill -0 $! 2>/dev/null; do
+		before=$(now_ms)
+		usleep 20000
+		took=$(($(now_ms) - before - 20))
+		[ $took -le $longest ] || longest=$took
+	done
+	echo $longest
+}
+
 free_before=
 for m in $(modes); do
 	echo "# guests that misbehave, $m"
@@ -90,6 +107,9 @@ for m in shadow ssp hybrid; do
 	mode $m
 	refused "$m: more tables than the budget" 0 "" guest greedy 32 20
 	refused "$m: an interrupt that needs much of the budget at once" 0 "" guest straddle
+	wait=$(longest_wait guest roots 64 3)
+	check "$m: a guest that only makes work: the host never waited a quarter of a second ($wait ms)" \
+		[ "$wait" -lt 250 ]
 done
 set_parameter shadow_budget 16384
 

@@ -119,6 +119,7 @@ static noinline enum verdict fault_far(struct paging_vcpu *pv, const struct pagi
 	struct walk w;
 	u64 host;
 
+	pv->dear = true;
 	v = reserve(sh, SHADOW_MAKE_MAX);
 	if (v != VERDICT_RETRY)
 		return v;

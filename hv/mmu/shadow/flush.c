@@ -64,6 +64,7 @@ static noinline enum verdict take_root(struct paging_vcpu *pv, u64 cr3, struct p
 		count(sh->pg->count, roots_reused);
 		sp_touch(sp);
 	} else {
+		pv->dear = true;
 		v = reserve(sh, 1);
 		if (v != VERDICT_RETRY)
 			return v;
@@ -107,8 +108,10 @@ enum verdict shadow_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_re
 	 * Also where the guest keeps its TLB: another PCID may never have cached what the shadow
 	 * still has. Where nothing changed this finds nothing and flushes nothing.
 	 */
-	if (sync_all(sh))
+	if (sync_all(sh)) {
 		owe_context(pv);
+		pv->dear = true;
+	}
 	sv = vcpu_of(pv);
 	gfn = (value & PTE_FRAME) >> 12;
 	if (pv->cr4 & PG_CR4_PCIDE)
@@ -169,8 +172,10 @@ static noinline void sync_address(struct paging_vcpu *pv, gva_t gva)
 	struct shadow *sh = shadow_of(pv->pg);
 	struct leaf_cache *c;
 
-	if (unlikely(sync_set(sh, &sh->open[1])))
+	if (unlikely(sync_set(sh, &sh->open[1]))) {
 		owe_context(pv);
+		pv->dear = true;
+	}
 	c = known_way(pv, gva);
 	if (likely(c && c->sp && !pv->share_gpa)) {
 		if (c->sp->open)
@@ -212,6 +217,7 @@ void shadow_invpcid(struct paging_vcpu *pv, enum invpcid_type type, u16 pcid, gv
 	}
 	sync_all(shadow_of(pv->pg));
 	owe_context(pv);
+	pv->dear = true;
 }
 
 void shadow_enter(struct paging_vcpu *pv)
