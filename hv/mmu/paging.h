@@ -210,10 +210,10 @@ struct paging_vcpu {
 	union {
 		struct {
 			bool unready; /* hw_cr3 and eptp are not those of the registers: prepare */
-			bool rearm;   /* step, share, share_on or direct has changed: look */
-			bool dear;    /* this exit took long: does the host wait for the CPU? */
+			bool rearm : 1; /* step, share, share_on or direct has changed: look */
+			bool dear : 1;	/* this exit took long: does the host wait for the CPU? */
 		};
-		u32 settle; /* any: an entry looks once */
+		u16 settle; /* any: an entry looks once. Two bytes are compared in one instruction */
 	};
 	u32 flush_gen;	 /* paging.flush_gen as of the last entry */
 	gva_t flush_gva; /* for FLUSH_ADDR */
