@@ -19,10 +19,11 @@ static atomic_t next_vm_id = ATOMIC_INIT(0);
 static void configure(struct paging_config *cfg)
 {
 	cfg->maxphyaddr = paging_address_bits(cpu_caps.maxphyaddr);
-	cfg->ept_max_level = min_t(u8, READ_ONCE(param.ept_max_level), cpu_caps.nested_max_level);
+	cfg->nested_max_level =
+		min_t(u8, READ_ONCE(param.ept_max_level), cpu_caps.nested_max_level);
 	cfg->guest_1g = cpu_caps.guest_1g;
 	cfg->shadow_max_level = cpu_caps.guest_1g ? 3 : 2;
-	cfg->ept_ad = READ_ONCE(param.ept_ad) && cpu_caps.nested_ad;
+	cfg->nested_ad = READ_ONCE(param.ept_ad) && cpu_caps.nested_ad;
 	cfg->vpid = READ_ONCE(param.vpid) && cpu_caps.tagged_tlb;
 	cfg->prefault = READ_ONCE(param.prefault);
 	cfg->mtf = READ_ONCE(param.mtf) && cpu_caps.single_step;

@@ -112,9 +112,9 @@ static void free_subtree(struct paging *pg, u64 *table, int level)
 /* The largest entry that configuration and the pinned host block allow for a frame. */
 static int best_level(const struct paging *pg, u64 host)
 {
-	if ((host & GMEM_1G) && pg->cfg.ept_max_level >= 3)
+	if ((host & GMEM_1G) && pg->cfg.nested_max_level >= 3)
 		return 3;
-	if ((host & (GMEM_2M | GMEM_1G)) && pg->cfg.ept_max_level >= 2)
+	if ((host & (GMEM_2M | GMEM_1G)) && pg->cfg.nested_max_level >= 2)
 		return 2;
 	return 1;
 }
@@ -282,7 +282,7 @@ static int nested_vcpu_init(struct paging_vcpu *pv)
 
 static void nested_vcpu_free(struct paging_vcpu *pv)
 {
-	pv->eptp = 0;
+	pv->nested_root = 0;
 	pv->unready = true;
 }
 
@@ -298,7 +298,7 @@ static enum verdict nested_prepare(struct paging_vcpu *pv, struct paging_result 
 		if (v != VERDICT_RETRY)
 			return v;
 	}
-	pv->eptp = virt_to_phys(n->root) | EPTP_BASE | (pg->cfg.ept_ad ? EPTP_AD : 0);
+	pv->nested_root = virt_to_phys(n->root) | EPTP_BASE | (pg->cfg.nested_ad ? EPTP_AD : 0);
 	pv->hw_cr3 = pv->cr3;
 	pv->unready = false;
 	return VERDICT_RETRY;
@@ -343,7 +343,7 @@ static bool nested_take_dirty(struct paging *pg, gfn_t gfn)
 	const struct nested *n = pg->state;
 	u64 *leaf;
 
-	if (!pg->cfg.ept_ad)
+	if (!pg->cfg.nested_ad)
 		return true;
 	leaf = leaf_of(pg, gfn);
 	if (!leaf || !(*leaf & n->fmt->dirty))
@@ -483,7 +483,7 @@ static const char *audit_leaf(struct audit *a, gfn_t gfn, u64 e, int level)
 
 	if ((e & ~n->fmt->frame & ~n->fmt->dirt) != bits)
 		return "has wrong attribute bits";
-	if (level > a->pg->cfg.ept_max_level)
+	if (level > a->pg->cfg.nested_max_level)
 		return "is larger than allowed";
 	for (i = 0; i < pt_level_pages(level); i++) {
 		const struct gmem_slot *s = gmem_slot(a->pg->mem, gfn + i);

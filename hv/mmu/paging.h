@@ -119,12 +119,12 @@ static inline u64 *pool_get(struct table_pool *pool)
 /* What the CPU and the module parameters allow; fixed for a VM's life. */
 struct paging_config {
 	u8 maxphyaddr;	     /* bits of a guest's physical address: paging_address_bits() */
-	u8 ept_max_level;    /* 1: 4K pages only, 2: up to 2M, 3: up to 1G */
+	u8 nested_max_level; /* 1: 4K pages only, 2: up to 2M, 3: up to 1G */
 	u8 shadow_max_level; /* the same for shadow entries of large guest pages */
 	bool guest_1g;	     /* CPUID offers 1 GiB pages to the guest */
-	bool ept_ad;	     /* accessed and dirty flags in EPT entries */
+	bool nested_ad;	     /* accessed and dirty flags in second-level entries */
 	bool vpid;	     /* TLB entries are tagged: flushes are explicit */
-	bool prefault;	     /* ept: map memory as soon as it is pinned */
+	bool prefault;	     /* nested: map memory as soon as it is pinned */
 	bool mtf;	     /* the CPU has the monitor trap flag and may use it */
 	bool direct_faults; /* paging_mode=shadow: true faults go to the guest without an exit; only
 			       * where bit 51 of an entry is reserved to the CPU */
@@ -203,13 +203,13 @@ struct paging_vcpu {
 	/* The guest's view of its control registers; kept up to date by the vCPU code. */
 	u64 cr0, cr3, cr4, efer;
 	/* What to enter with; made by prepare, used by the vendor code. */
-	u64 hw_cr3; /* value for the guest CR3 field, PCID included */
-	u64 eptp;   /* 0 where the mode has no second-level tables */
+	u64 hw_cr3;	 /* value for the guest CR3 field, PCID included */
+	u64 nested_root; /* tells it of the second-level tables; 0: the mode has none */
 	/* What has to be done before the next VM entry. */
 	u32 flush; /* FLUSH_* */
 	union {
 		struct {
-			bool unready; /* hw_cr3 and eptp are not those of the registers: prepare */
+			bool unready;	/* hw_cr3 and nested_root are out of date: prepare */
 			bool rearm : 1; /* step, share, share_on or direct has changed: look */
 			bool dear : 1;	/* this exit took long: does the host wait for the CPU? */
 		};
@@ -253,7 +253,7 @@ enum invpcid_type {
  * @vm_free: give back everything, pool pages into the pool; leaves no table in use
  * @vcpu_init: make a vCPU ready for this mode (paging_vcpu.pg is set); may sleep
  * @vcpu_free: the opposite
- * @prepare: make hw_cr3 / eptp for the vCPU's registers (called while unready)
+ * @prepare: make hw_cr3 / nested_root for the vCPU's registers (called while unready)
  * @fault: a #PF (TRAP_PF) or a second-level violation (TRAP_NESTED). VERDICT_REFLECT for the latter:
  *	the guest's entries hold address bits that its CPU has not but the host's has; walk_guest()
  *	tells the fault

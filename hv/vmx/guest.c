@@ -200,7 +200,7 @@ void cpu_update_crs(struct vcpu *v)
 void cpu_update_root(struct vcpu *v)
 {
 	if (v->hw.nested)
-		vmcs_write64(EPT_POINTER, v->pv.eptp);
+		vmcs_write64(EPT_POINTER, v->pv.nested_root);
 	vmcs_write_sure(GUEST_CR3, v->pv.hw_cr3);
 }
 

@@ -94,7 +94,7 @@ static __always_inline void flush(struct vcpu *v)
 
 	v->pv.flush = 0;
 	if (unlikely(what & FLUSH_NESTED) && v->hw.nested) {
-		vmx_invept(v->pv.eptp);
+		vmx_invept(v->pv.nested_root);
 		count(c, flush_host_invept);
 	}
 	if (unlikely(!v->hw.tag.vpid) || !(what & (FLUSH_ADDR | FLUSH_CONTEXT)))

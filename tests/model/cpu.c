@@ -276,14 +276,14 @@ static bool ept_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa, u8
 {
 	unsigned int i, n = 0, pick[8];
 	u8 got = EPT_R | EPT_W | EPT_X;
-	hpa_t table = pv.eptp & FRAME;
+	hpa_t table = pv.nested_root & FRAME;
 	int level = 4;
 	u64 *at, e;
-	bool ad = pv.eptp & BIT_ULL(6);
+	bool ad = pv.nested_root & BIT_ULL(6);
 
-	if ((pv.eptp & 0x3f) != (6 | 3 << 3) || (pv.eptp & 0xf80) || (pv.eptp >> set.phys) ||
-	    ad != set.cfg.ept_ad)
-		fail("EPTP %llx is not write-back, 4 levels", (unsigned long long)pv.eptp);
+	if ((pv.nested_root & 0x3f) != (6 | 3 << 3) || (pv.nested_root & 0xf80) ||
+	    (pv.nested_root >> set.phys) || ad != set.cfg.nested_ad)
+		fail("EPTP %llx is not write-back, 4 levels", (unsigned long long)pv.nested_root);
 	/* 28.3.2: what four levels do not translate is a violation. */
 	if (gpa >> 48)
 		return false;
@@ -326,9 +326,9 @@ static bool ept_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa, u8
 			     (unsigned long long)e, (unsigned long long)gpa);
 		got &= e & 7;
 		if (level == 1 || (e & E_PS)) {
-			if (level > set.cfg.ept_max_level)
+			if (level > set.cfg.nested_max_level)
 				fail("EPT: level %d maps a page, the limit is %d", level,
-				     set.cfg.ept_max_level);
+				     set.cfg.nested_max_level);
 			if (set.cfg.split_exec && level > 1 && (e & EPT_X))
 				fail("EPT: a level %d leaf gives the right to execute", level);
 			if ((e & 0x38) != 6 << 3 || level == 4 ||
@@ -438,7 +438,7 @@ static void walk(gva_t gva, unsigned int access, unsigned int stale, bool specul
 	u16 pcid = pv.cr4 & BIT_ULL(17) ? root & 0xfff : 0;
 	unsigned int i, n = 0, pick[16];
 	bool w = true, u = true, x = true, cached = false, dirty;
-	bool ad = nested() && (pv.eptp & BIT_ULL(6));
+	bool ad = nested() && (pv.nested_root & BIT_ULL(6));
 	u8 rights, shift, leaf_shift;
 	struct tlb_entry t;
 	gpa_t at_gpa = 0;
@@ -623,7 +623,7 @@ void cpu_access(gva_t gva, unsigned int access, unsigned int stale, struct hw_re
 	if (n && percent(stale)) {
 		const struct tlb_entry *t = &tlb[pick[chance(n)]];
 		u8 need = access & AC_X ? EPT_X : access & AC_W ? EPT_R | EPT_W : EPT_R;
-		bool ad = nested() && (pv.eptp & BIT_ULL(6));
+		bool ad = nested() && (pv.nested_root & BIT_ULL(6));
 
 		if (!hw_allowed(t->w, t->u, t->x, access)) {
 			/* May fault at once, or look again first. */

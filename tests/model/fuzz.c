@@ -31,11 +31,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	set.ops = paging_modes[data[0] % nr_modes()];
 	set.cfg.vpid = data[1] & 1;
 	set.cfg.mtf = data[1] & 2;
-	set.cfg.ept_ad = data[1] & 4;
+	set.cfg.nested_ad = data[1] & 4;
 	set.cfg.prefault = data[1] & 8;
 	set.cfg.guest_1g = data[1] & 16;
 	set.cfg.shadow_max_level = 1 + (data[1] >> 5) % 3;
-	set.cfg.ept_max_level = 1 + data[2] % 3;
+	set.cfg.nested_max_level = 1 + data[2] % 3;
 	set.cfg.shadow_budget = SHADOW_BUDGET_MIN + 8 * (data[2] >> 2);
 	set.audit_every = 1 + data[3];
 	set.steps = 2000;

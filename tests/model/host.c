@@ -339,7 +339,7 @@ void host_written(gpa_t gpa)
 void host_take_dirty(gfn_t gfn)
 {
 	bool *was = &written[gfn - RAM_D_BASE], again;
-	bool sure = set.ops->traps & TRAP_NESTED ? set.cfg.ept_ad
+	bool sure = set.ops->traps & TRAP_NESTED ? set.cfg.nested_ad
 						 : !gmem_info(slot_d(), gfn, 1)->tables;
 
 	if (paging_take_dirty(&pg, gfn)) {

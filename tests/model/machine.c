@@ -187,7 +187,7 @@ static void check_prefault(unsigned int calls)
 	u64 frames = 0, i;
 	unsigned int s;
 
-	if (!nested() || !set.cfg.prefault || set.cfg.ept_max_level > 1)
+	if (!nested() || !set.cfg.prefault || set.cfg.nested_max_level > 1)
 		return;
 	for (s = 0; s < mem.nr_slots; s++)
 		for (i = 0; i < mem.slots[s].npages; i++)

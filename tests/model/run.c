@@ -124,10 +124,10 @@ void run_defaults(void)
 	set = (struct settings){
 		.cfg = {
 			.maxphyaddr = 40, /* as set.phys */
-			.ept_max_level = 3,
+			.nested_max_level = 3,
 			.shadow_max_level = 3,
 			.guest_1g = true,
-			.ept_ad = true,
+			.nested_ad = true,
 			.vpid = true,
 			.mtf = true,
 			.shadow_budget = 64,
@@ -163,9 +163,9 @@ bool run_config(const char *text)
 		else if (!strcmp(word, "shadow") && n >= 1 && n <= 3)
 			set.cfg.shadow_max_level = n;
 		else if (!strcmp(word, "ept") && n >= 1 && n <= 3)
-			set.cfg.ept_max_level = n;
+			set.cfg.nested_max_level = n;
 		else if (!strcmp(word, "ept_ad"))
-			set.cfg.ept_ad = n;
+			set.cfg.nested_ad = n;
 		else if (!strcmp(word, "prefault"))
 			set.cfg.prefault = n;
 		else if (!strcmp(word, "guest_1g"))

@@ -144,7 +144,7 @@ int shadow_vcpu_init(struct paging_vcpu *pv)
 	sv->next = sh->vcpus;
 	sh->vcpus = sv;
 	pv->state = sv;
-	pv->eptp = 0;
+	pv->nested_root = 0;
 	pv->unready = true;
 	owe_context(pv);
 	return 0;
