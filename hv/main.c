@@ -24,7 +24,7 @@
  *		 cpu.h		a vendor's virtualisation, as the rest sees it
  *   memory	 mmu/modes.h mmu/modes.c mmu/never.c mmu/stopped.c
  *		 mmu/gmem.h mmu/walk.h mmu/walk.c	guest memory, and the guest's own tables
- *		 mmu/nested.c	second-level tables
+ *		 mmu/formats.h mmu/nested.h mmu/nested.c mmu/formats.c	second-level tables
  *		 mmu/shadow/shadow.h	shadow tables: their parts and invariants, ...
  *		 mmu/shadow/entry.h mmu/shadow/index.h mmu/shadow/page.h mmu/shadow/page.c
  *		 mmu/shadow/live.h mmu/shadow/live.c mmu/shadow/watch.c mmu/shadow/open.h

@@ -6,7 +6,7 @@
 #include "walk.h"
 
 const struct paging_ops *const paging_modes[] = {
-	&paging_shadow, &paging_ssp, &paging_hybrid, &paging_nested, NULL,
+	&paging_shadow, &paging_ssp, &paging_hybrid, &paging_ept, NULL,
 };
 
 const struct paging_ops *paging_mode_find(const char *name)

@@ -1,60 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * paging_mode=ept: the CPU walks a second table of ours from guest-physical to host-physical
+ * Nested paging: the CPU walks a second table of ours from guest-physical to host-physical
  * addresses, and the guest's own tables are none of our business.
  *
- * An entry appears when the CPU asks for it (an EPT violation), or for all pinned memory at once
- * before the guest runs when prefault is on. The format is a table of masks below, so that a
- * second vendor's nested tables are data, not code. Intel SDM vol. 3, 29.3.
+ * An entry appears when the CPU asks for it (a violation), or for all pinned memory at once before the
+ * guest runs when prefault is on. What an entry looks like is a row of masks, struct nested_format: a
+ * second vendor's nested tables are data, not code.
  *
- * What must be flushed, and why so little: a violation leaves nothing cached for its address
- * (28.4.3.1), and no entry is ever made weaker except by unmap and by replacing a table with a
- * large entry. Those two ask for a flush on every vCPU, by generation.
+ * What must be flushed, and why so little: nothing is cached of an entry that is not there (Intel SDM
+ * vol. 3, 29.4.2), and no entry is ever made weaker except by unmap and by replacing a table with a
+ * large entry. Those two ask for a flush on every vCPU, by generation. That a violation drops what is
+ * cached for its address (29.4.3.1) is not relied on, for other vendors need not promise it.
  */
-#include "modes.h"
+#include "nested.h"
 #include "walk.h"
 
 #define NESTED_ROOT_LEVEL 4
+#define NESTED_LEAF_LEVEL 3 /* the highest at which an entry can map memory */
 #define NESTED_ENTRIES	  512
-
-/* A second-level table's format. */
-struct nested_format {
-	u64 present; /* any of these bits set: the entry is used */
-	u64 table;   /* bits of an entry that points to a table */
-	u64 leaf;    /* bits of an entry that maps memory: read, write, execute, write-back */
-	u64 large;   /* plus these where the leaf is not in the last table */
-	u64 frame;   /* the address */
-	u64 dirt;    /* bits that the CPU itself sets */
-	u64 dirty;   /* the one of them that a write sets */
-	u64 exec;    /* the right that a large leaf may have to do without: cfg.split_exec */
-};
-
-/* Read, write, execute; memory type write-back in bits 5:3; ignore the guest's PAT, bit 6. */
-static const struct nested_format ept_format = {
-	.present = 7,
-	.table = 7,
-	.leaf = 7 | 6 << 3 | BIT_ULL(6),
-	.large = BIT_ULL(7),
-	.frame = GENMASK_ULL(51, 12),
-	.dirt = BIT_ULL(8) | BIT_ULL(9),
-	.dirty = BIT_ULL(9),
-	.exec = BIT_ULL(2),
-};
-
-/* EPTP: tables are write-back memory, four levels, bit 6 turns accessed and dirty flags on. */
-#define EPTP_BASE (6 | (NESTED_ROOT_LEVEL - 1) << 3)
-#define EPTP_AD	  BIT_ULL(6)
 
 struct nested {
 	const struct nested_format *fmt;
 	u64 *root;
-	unsigned int warm_slot; /* prefault goes on here when it had to stop for tables */
+	u64 root_word; /* what the CPU is given to find it */
+	/* Of this VM's entries, beside the address: */
+	u64 table;			 /* what one says that leads to a table */
+	u64 leaf[NESTED_LEAF_LEVEL + 1]; /* one of this level that maps memory */
+	u64 flags;			 /* what the CPU may have set in either */
+	unsigned int warm_slot;		 /* prefault goes on here when it had to stop for tables */
 	u64 warm_page;
 };
 
 static bool entry_used(const struct nested *n, u64 e)
 {
-	return e & n->fmt->present;
+	return e & n->fmt->used;
 }
 
 static bool entry_is_leaf(const struct nested *n, u64 e, int level)
@@ -119,17 +98,6 @@ static int best_level(const struct paging *pg, u64 host)
 	return 1;
 }
 
-/* Bits of a leaf beside its address and what the CPU sets. */
-static u64 leaf_bits(const struct paging *pg, int level)
-{
-	const struct nested *n = pg->state;
-	u64 bits = n->fmt->leaf;
-
-	if (level == 1)
-		return bits;
-	return (pg->cfg.split_exec ? bits & ~n->fmt->exec : bits) | n->fmt->large;
-}
-
 enum mapped {
 	MAPPED_NOW,
 	MAPPED_BEFORE,
@@ -157,7 +125,7 @@ static enum mapped map_one(struct paging *pg, gfn_t gfn, u64 host, int level)
 
 			if (!child)
 				return MAPPED_NOT;
-			entry_write(pg, slot, virt_to_phys(child) | n->fmt->table);
+			entry_write(pg, slot, virt_to_phys(child) | n->table);
 		}
 		table = entry_table(n, *slot);
 	}
@@ -169,7 +137,7 @@ static enum mapped map_one(struct paging *pg, gfn_t gfn, u64 host, int level)
 		free_subtree(pg, entry_table(n, *table), level - 1);
 		pg->flush_gen++;
 	}
-	entry_write(pg, table, base | leaf_bits(pg, level));
+	entry_write(pg, table, base | n->leaf[level]);
 	return MAPPED_NOW;
 }
 
@@ -199,8 +167,8 @@ static enum mapped split(struct paging *pg, gfn_t gfn)
 			return MAPPED_NOT;
 		for (i = 0; i < NESTED_ENTRIES; i++)
 			entry_write(pg, &child[i],
-				    ((old & n->fmt->frame) + i * part) | leaf_bits(pg, level - 1));
-		entry_write(pg, slot, virt_to_phys(child) | n->fmt->table);
+				    ((old & n->fmt->frame) + i * part) | n->leaf[level - 1]);
+		entry_write(pg, slot, virt_to_phys(child) | n->table);
 		count(pg->count, exec_splits);
 		pg->flush_gen++;
 		table = child;
@@ -248,13 +216,28 @@ static enum verdict warm_all(struct paging *pg)
 	return VERDICT_RETRY;
 }
 
-static int nested_vm_init(struct paging *pg)
+/* What this VM's entries and its root word say: the format, and what the VM is configured to. */
+static void choose_bits(struct nested *n, const struct paging_config *cfg)
+{
+	const struct nested_format *fmt = n->fmt;
+	u64 set = cfg->nested_ad ? 0 : fmt->preset;
+	int level;
+
+	n->flags = cfg->nested_ad ? fmt->accessed | fmt->dirty : 0;
+	n->table = fmt->table | set;
+	n->leaf[1] = fmt->leaf | set;
+	for (level = 2; level <= NESTED_LEAF_LEVEL; level++)
+		n->leaf[level] = (n->leaf[1] | fmt->large) ^ (cfg->split_exec ? fmt->exec : 0);
+	n->root_word = virt_to_phys(n->root) | fmt->root | (cfg->nested_ad ? fmt->root_ad : 0);
+}
+
+/* Slot vm_init, but for the format. */
+int nested_vm_init(struct paging *pg, const struct nested_format *fmt)
 {
 	struct nested *n = shim_zalloc(sizeof(*n));
 
 	if (!n)
 		return -ENOMEM;
-	n->fmt = &ept_format;
 	pg->state = n;
 	n->root = table_get(pg);
 	if (!n->root) {
@@ -262,10 +245,12 @@ static int nested_vm_init(struct paging *pg)
 		shim_free(n);
 		return -ENOMEM;
 	}
+	n->fmt = fmt;
+	choose_bits(n, &pg->cfg);
 	return 0;
 }
 
-static void nested_vm_free(struct paging *pg)
+void nested_vm_free(struct paging *pg)
 {
 	struct nested *n = pg->state;
 
@@ -274,19 +259,19 @@ static void nested_vm_free(struct paging *pg)
 	shim_free(n);
 }
 
-static int nested_vcpu_init(struct paging_vcpu *pv)
+int nested_vcpu_init(struct paging_vcpu *pv)
 {
 	pv->unready = true;
 	return 0;
 }
 
-static void nested_vcpu_free(struct paging_vcpu *pv)
+void nested_vcpu_free(struct paging_vcpu *pv)
 {
 	pv->nested_root = 0;
 	pv->unready = true;
 }
 
-static enum verdict nested_prepare(struct paging_vcpu *pv, struct paging_result *res)
+enum verdict nested_prepare(struct paging_vcpu *pv, struct paging_result *res)
 {
 	struct paging *pg = pv->pg;
 	struct nested *n = pg->state;
@@ -298,14 +283,14 @@ static enum verdict nested_prepare(struct paging_vcpu *pv, struct paging_result 
 		if (v != VERDICT_RETRY)
 			return v;
 	}
-	pv->nested_root = virt_to_phys(n->root) | EPTP_BASE | (pg->cfg.nested_ad ? EPTP_AD : 0);
+	pv->nested_root = n->root_word;
 	pv->hw_cr3 = pv->cr3;
 	pv->unready = false;
 	return VERDICT_RETRY;
 }
 
 /* Only where something makes it exit: the guest's CR3 is its own affair here. */
-static enum verdict nested_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res)
+enum verdict nested_load_cr3(struct paging_vcpu *pv, u64 value, struct paging_result *res)
 {
 	(void)res;
 	if (!(pv->cr4 & PG_CR4_PCIDE) || !(value & PG_CR3_NOFLUSH))
@@ -338,7 +323,7 @@ static u64 *leaf_of(const struct paging *pg, gfn_t gfn)
  * A store to a device's frame needs an entry of its own, of 4K, so no entry or no flag is no store.
  * A CPU that has the flag cached does not set it again: SDM vol. 3, 29.3.5 and 29.4.3.4.
  */
-static bool nested_take_dirty(struct paging *pg, gfn_t gfn)
+bool nested_take_dirty(struct paging *pg, gfn_t gfn)
 {
 	const struct nested *n = pg->state;
 	u64 *leaf;
@@ -353,8 +338,8 @@ static bool nested_take_dirty(struct paging *pg, gfn_t gfn)
 	return true;
 }
 
-static enum verdict nested_fault(struct paging_vcpu *pv, const struct paging_fault *f,
-				 struct paging_result *res)
+enum verdict nested_fault(struct paging_vcpu *pv, const struct paging_fault *f,
+			  struct paging_result *res)
 {
 	struct paging *pg = pv->pg;
 	gfn_t gfn = f->gpa >> PAGE_SHIFT;
@@ -382,8 +367,8 @@ static enum verdict nested_fault(struct paging_vcpu *pv, const struct paging_fau
 	case MAPPED_BEFORE:
 		/*
 		 * Entries allow everything, but for what split() sees to, so a mapped frame cannot
-		 * have faulted for rights: another entry brought it in meanwhile, or hardware is behind. It cannot stay behind: a
-		 * violation drops what is cached for its address.
+		 * have faulted for rights: another entry brought it in meanwhile. Hardware cannot stay behind:
+		 * nothing is cached of an entry that was missing.
 		 */
 		count(pg->count, spurious_faults);
 		break;
@@ -425,7 +410,7 @@ static void clear_range(struct paging *pg, u64 *table, int level, gfn_t base, gf
 	}
 }
 
-static void nested_unmap(struct paging *pg, gfn_t base, u64 npages)
+void nested_unmap(struct paging *pg, gfn_t base, u64 npages)
 {
 	struct nested *n = pg->state;
 
@@ -438,7 +423,7 @@ static void nested_unmap(struct paging *pg, gfn_t base, u64 npages)
 	pg->flush_gen++;
 }
 
-static void nested_enter(struct paging_vcpu *pv)
+void nested_enter(struct paging_vcpu *pv)
 {
 	if (unlikely(pv->flush_gen != pv->pg->flush_gen)) {
 		pv->flush_gen = pv->pg->flush_gen;
@@ -446,7 +431,7 @@ static void nested_enter(struct paging_vcpu *pv)
 	}
 }
 
-static unsigned int nested_reclaim(struct paging *pg, unsigned int pages)
+unsigned int nested_reclaim(struct paging *pg, unsigned int pages)
 {
 	/* Bounded by guest memory: one table for 512 frames, and all of them in use. */
 	(void)pg;
@@ -479,12 +464,12 @@ static void audit_wrong(struct audit *a, gfn_t gfn, u64 e, int level, const char
 static const char *audit_leaf(struct audit *a, gfn_t gfn, u64 e, int level)
 {
 	const struct nested *n = a->pg->state;
-	u64 i, bits = leaf_bits(a->pg, level);
+	u64 i;
 
-	if ((e & ~n->fmt->frame & ~n->fmt->dirt) != bits)
-		return "has wrong attribute bits";
 	if (level > a->pg->cfg.nested_max_level)
 		return "is larger than allowed";
+	if ((e & ~n->fmt->frame & ~n->flags) != n->leaf[level])
+		return "has wrong attribute bits";
 	for (i = 0; i < pt_level_pages(level); i++) {
 		const struct gmem_slot *s = gmem_slot(a->pg->mem, gfn + i);
 
@@ -514,7 +499,7 @@ static void audit_table(struct audit *a, const u64 *table, int level, gfn_t base
 			if (e)
 				audit_wrong(a, gfn, e, level, "has bits but is unused");
 		} else if (!entry_is_leaf(n, e, level)) {
-			if ((e & ~n->fmt->frame & ~n->fmt->dirt) != n->fmt->table)
+			if ((e & ~n->fmt->frame & ~n->flags) != n->table)
 				audit_wrong(a, gfn, e, level, "has wrong attribute bits");
 			audit_table(a, entry_table(n, e), level - 1, gfn);
 		} else {
@@ -525,7 +510,7 @@ static void audit_table(struct audit *a, const u64 *table, int level, gfn_t base
 	}
 }
 
-static u64 nested_audit(struct paging_vcpu *pv, char *text, size_t size)
+u64 nested_audit(struct paging_vcpu *pv, char *text, size_t size)
 {
 	struct audit a = { .pg = pv->pg };
 	const struct nested *n = pv->pg->state;
@@ -544,34 +529,7 @@ static u64 nested_audit(struct paging_vcpu *pv, char *text, size_t size)
 }
 
 /* The guest changed CR0, CR4 or EFER by a way that exits: do the flush that hardware did not. */
-static void nested_set_mode(struct paging_vcpu *pv)
+void nested_set_mode(struct paging_vcpu *pv)
 {
 	pv->flush |= FLUSH_CONTEXT;
 }
-
-const struct paging_ops paging_nested = {
-	.name = "ept",
-	.summary = "second-level tables walked by the CPU (EPT)",
-	.traps = TRAP_NESTED,
-	.vm_init = nested_vm_init,
-	.vm_free = nested_vm_free,
-	.vcpu_init = nested_vcpu_init,
-	.vcpu_free = nested_vcpu_free,
-	.prepare = nested_prepare,
-	.fault = nested_fault,
-	.load_cr3 = nested_load_cr3,
-	.set_mode = nested_set_mode,
-	.invlpg = paging_never_invlpg,
-	.invpcid = paging_never_invpcid,
-	.code = paging_no_code,
-	.pt_write = paging_ignore_pt_write,
-	.open_window = paging_never_open_window,
-	.leave = paging_never_leave,
-	.unmap = nested_unmap,
-	.take_dirty = nested_take_dirty,
-	.enter = nested_enter,
-	.share_roots = paging_keep_share_roots,
-	.adopt_root = paging_never_adopt_root,
-	.reclaim = nested_reclaim,
-	.audit = nested_audit,
-};
