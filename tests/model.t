@@ -56,7 +56,16 @@ split=1,big=1
 split=1,prefault=1,big=1,ept_ad=0
 split=1,device=1,calm=1
 device=1,calm=1
-device=1,prefault=1,ept_ad=0'
+device=1,prefault=1,ept_ad=0
+npt=1
+npt=1,calm=1
+npt=1,vpid=0,ept=1
+npt=1,ept=2,ept_ad=0,big=1
+npt=1,prefault=1,big=1
+npt=1,split=1,big=1
+npt=1,split=1,prefault=1,big=1,ept_ad=0
+npt=1,device=1,calm=1
+npt=1,phys=52,switch=1'
 
 for mode in $("$model" --mode list); do
 	case $mode in

@@ -11,6 +11,7 @@ extern const struct paging_ops paging_shadow;
 extern const struct paging_ops paging_ssp;
 extern const struct paging_ops paging_hybrid;
 extern const struct paging_ops paging_ept;
+extern const struct paging_ops paging_npt;     /* in no list yet */
 extern const struct paging_ops paging_stopped; /* in no list */
 
 /* Frames that prefault looks at in one call of nested_prepare(): well below a millisecond. */

@@ -176,11 +176,13 @@ void cpu_flush_addr_pcid(gva_t gva, u16 pcid)
 	DROP(psc, nr_psc, covers(e->gva, gva, psc_shift(e->level)) && e->pcid == pcid);
 }
 
-/* 28.4.3.1: a violation forgets what would be used for its address. */
+/* 29.4.3.1: a violation forgets what would be used for its address. AMD promises nothing of the kind. */
 void cpu_ept_violation(gva_t gva, gpa_t gpa)
 {
 	u16 pcid = cur_pcid();
 
+	if (set.npt)
+		return;
 	DROP(gp, nr_gp, covers(e->gpa, gpa, e->shift));
 	DROP(epsc, nr_epsc, covers(e->gpa, gpa, psc_shift(e->level)));
 	DROP(tlb, nr_tlb, covers(e->gva, gva, e->page) && (e->global || e->pcid == pcid));
@@ -237,8 +239,8 @@ void cpu_check_entry(bool thorough)
 	}
 	for (i = 0; i < nr_epsc; i++)
 		if (!host_is_table(epsc[i].table) || host_page(epsc[i].table)->gen != epsc[i].gen)
-			fail("at VM entry a cached EPT level %d entry for gpa %llx still leads to "
-			     "hpa %llx, a table that was freed",
+			fail("at VM entry a cached nested level %d entry for gpa %llx still leads "
+			     "to hpa %llx, a table that was freed",
 			     epsc[i].level, (unsigned long long)epsc[i].gpa,
 			     (unsigned long long)epsc[i].table);
 	if (!thorough)
@@ -270,21 +272,87 @@ bool cpu_random_cached(gva_t *gva)
 
 /* ---- second level ---- */
 
-/* Rights of the EPT for gpa; false: violation. */
-static bool ept_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa, u8 *rights,
-			  bool *dirty, u8 *shift)
+/* Does the CPU set flags in nested entries? AMD's always does. */
+static bool nested_ad(void)
+{
+	return nested() && (set.npt || (pv.nested_root & BIT_ULL(6)));
+}
+
+/* EPTP: SDM vol. 3, 25.6.11. nCR3: AMD APM vol. 2, 15.25.3, all of it but the address is off. */
+static void check_root(void)
+{
+	u64 low = set.npt ? 0 : 6 | 3 << 3 | (set.cfg.nested_ad ? BIT_ULL(6) : 0);
+
+	if ((pv.nested_root & 0xfff) != low || (pv.nested_root >> set.phys))
+		fail("the root word %llx is not write-back, 4 levels, flags %s",
+		     (unsigned long long)pv.nested_root, set.cfg.nested_ad ? "on" : "off");
+}
+
+/* What an entry grants. SDM vol. 3, 29.3.2 and 29.3.3. */
+static u8 ept_grants(u64 e, bool leaf, bool *bad)
+{
+	*bad = (e & 3) == 2 || (leaf ? (e & 0x38) != 6 << 3 : e & 0xf8);
+	return e & 7;
+}
+
+/*
+ * Likewise. AMD APM vol. 2, 5.3 and 15.25.5: whatever the guest does is the access of a user. The types
+ * of memory other than the first of the host's PAT are possible, but not what a mode may ask for.
+ */
+static u8 npt_grants(u64 e, bool leaf, int level, bool *bad)
+{
+	if ((e & (E_P | E_U)) != (E_P | E_U))
+		return 0;
+	*bad = e & ~(E_P | E_W | E_U | E_A | E_D | E_XD | FRAME | (leaf && level > 1 ? E_PS : 0));
+	return EPT_R | (e & E_W ? EPT_W : 0) | (e & E_XD ? 0 : EPT_X);
+}
+
+static u8 nested_grants(u64 e, int level, gpa_t gpa)
+{
+	bool leaf = level == 1 || (e & E_PS), bad = false;
+	u8 got = set.npt ? npt_grants(e, leaf, level, &bad) : ept_grants(e, leaf, &bad);
+
+	if (!got)
+		return 0;
+	if (bad || (e & no_address()) ||
+	    (leaf && (level == 4 || (e & ((1ULL << psc_shift(level)) - 1) & BITS(29, 12)))))
+		fail("a nested entry is not what the CPU accepts: level %d %s %llx for gpa %llx",
+		     level, leaf ? "leaf" : "entry", (unsigned long long)e,
+		     (unsigned long long)gpa);
+	if (leaf && level > set.cfg.nested_max_level)
+		fail("a nested entry of level %d maps a page, the limit is %d", level,
+		     set.cfg.nested_max_level);
+	if (leaf && set.cfg.split_exec && level > 1 && (got & EPT_X))
+		fail("a nested leaf of level %d gives the right to execute", level);
+	return got;
+}
+
+/* SDM vol. 3, 29.3.5; AMD APM vol. 2, 15.25.5. */
+static void nested_set(u64 *at, bool dirty)
+{
+	u64 bits = set.npt ? E_A : BIT_ULL(8);
+
+	if (dirty)
+		bits |= set.npt ? E_D : BIT_ULL(9);
+	if (!set.cfg.nested_ad && (bits & ~*at))
+		fail("the CPU sets flags in a nested entry %llx that should have none to set",
+		     (unsigned long long)*at);
+	*at |= bits;
+}
+
+/* Rights of the nested tables for gpa; false: violation. */
+static bool nested_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa, u8 *rights,
+			     bool *dirty, u8 *shift)
 {
 	unsigned int i, n = 0, pick[8];
 	u8 got = EPT_R | EPT_W | EPT_X;
 	hpa_t table = pv.nested_root & FRAME;
+	bool ad = nested_ad();
 	int level = 4;
 	u64 *at, e;
-	bool ad = pv.nested_root & BIT_ULL(6);
 
-	if ((pv.nested_root & 0x3f) != (6 | 3 << 3) || (pv.nested_root & 0xf80) ||
-	    (pv.nested_root >> set.phys) || ad != set.cfg.nested_ad)
-		fail("EPTP %llx is not write-back, 4 levels", (unsigned long long)pv.nested_root);
-	/* 28.3.2: what four levels do not translate is a violation. */
+	check_root();
+	/* 29.3.2: what four levels do not translate is a violation. */
 	if (gpa >> 48)
 		return false;
 	for (i = 0; i < nr_gp && n < 8; i++)
@@ -293,6 +361,9 @@ static bool ept_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa, u8
 	if (n && percent(stale)) {
 		const struct gp_entry *g = &gp[pick[chance(n)]];
 
+		/* May fault at once, or look again first. */
+		if ((g->rights & need) != need && percent(stale))
+			return false;
 		/* A clean entry of a page to be written is walked again to set the flag. */
 		if ((g->rights & need) == need && !(ad && (need & EPT_W) && !g->d)) {
 			*hpa = g->hpa + (gpa & ((1ULL << g->shift) - 1));
@@ -315,35 +386,21 @@ static bool ept_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa, u8
 	for (;; level--) {
 		u64 in = (1ULL << psc_shift(level)) - 1;
 		struct ept_psc_entry p;
+		u8 here;
 
-		check_table(table, "EPT table");
+		check_table(table, "nested table");
 		at = (u64 *)phys_to_virt(table) + ((gpa >> psc_shift(level)) & 511);
 		e = *at;
-		if (!(e & 7))
+		here = nested_grants(e, level, gpa);
+		if (!here)
 			return false;
-		if ((e & 3) == 2 || (e & no_address()))
-			fail("EPT misconfiguration: level %d entry %llx for gpa %llx", level,
-			     (unsigned long long)e, (unsigned long long)gpa);
-		got &= e & 7;
-		if (level == 1 || (e & E_PS)) {
-			if (level > set.cfg.nested_max_level)
-				fail("EPT: level %d maps a page, the limit is %d", level,
-				     set.cfg.nested_max_level);
-			if (set.cfg.split_exec && level > 1 && (e & EPT_X))
-				fail("EPT: a level %d leaf gives the right to execute", level);
-			if ((e & 0x38) != 6 << 3 || level == 4 ||
-			    (level > 1 && (e & in & BITS(29, 12))))
-				fail("EPT misconfiguration: level %d leaf %llx for gpa %llx", level,
-				     (unsigned long long)e, (unsigned long long)gpa);
+		got &= here;
+		if (level == 1 || (e & E_PS))
 			break;
-		}
-		if (e & 0xf8)
-			fail("EPT misconfiguration: level %d entry %llx for gpa %llx", level,
-			     (unsigned long long)e, (unsigned long long)gpa);
 		if (ad)
-			*at |= BIT_ULL(8);
+			nested_set(at, false);
 		table = e & FRAME;
-		check_table(table, "EPT table");
+		check_table(table, "nested table");
 		memset(&p, 0, sizeof(p));
 		p.gpa = gpa & ~in;
 		p.table = table;
@@ -355,7 +412,7 @@ static bool ept_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa, u8
 	if ((got & need) != need)
 		return false;
 	if (ad)
-		*at |= BIT_ULL(8) | (need & EPT_W ? BIT_ULL(9) : 0);
+		nested_set(at, need & EPT_W);
 	{
 		struct gp_entry g;
 		u64 in = (1ULL << psc_shift(level)) - 1;
@@ -365,7 +422,7 @@ static bool ept_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa, u8
 		g.hpa = e & FRAME & ~in;
 		g.shift = psc_shift(level);
 		g.rights = got;
-		g.d = ad && (*at & BIT_ULL(9));
+		g.d = ad && (*at & (set.npt ? E_D : BIT_ULL(9)));
 		KEEP(gp, nr_gp, g);
 		*hpa = g.hpa + (gpa & in);
 		*rights = got;
@@ -422,6 +479,12 @@ static void page_fault(unsigned int access, u32 why, struct hw_result *r)
 	r->code = hw_code(access) | why;
 }
 
+/* What a violation by the access itself says of it. */
+static u32 need_code(unsigned int access)
+{
+	return access & AC_X ? PF_I : access & AC_W ? PF_W : 0;
+}
+
 static void violation(gpa_t gpa, u32 code, struct hw_result *r)
 {
 	r->kind = HW_EPT;
@@ -438,7 +501,7 @@ static void walk(gva_t gva, unsigned int access, unsigned int stale, bool specul
 	u16 pcid = pv.cr4 & BIT_ULL(17) ? root & 0xfff : 0;
 	unsigned int i, n = 0, pick[16];
 	bool w = true, u = true, x = true, cached = false, dirty;
-	bool ad = nested() && (pv.nested_root & BIT_ULL(6));
+	bool ad = nested_ad();
 	u8 rights, shift, leaf_shift;
 	struct tlb_entry t;
 	gpa_t at_gpa = 0;
@@ -473,9 +536,9 @@ static void walk(gva_t gva, unsigned int access, unsigned int stale, bool specul
 			} else {
 				hpa_t hpa;
 
-				/* With A/D flags on, every table read counts as a write. */
-				if (!ept_translate(at_gpa, ad ? EPT_R | EPT_W : EPT_R, stale, &hpa,
-						   &rights, &dirty, &shift)) {
+				/* With flags on, and on AMD always, a table read counts as a write. */
+				if (!nested_translate(at_gpa, ad ? EPT_R | EPT_W : EPT_R, stale,
+						      &hpa, &rights, &dirty, &shift)) {
 					violation(at_gpa, ad ? 2 : 0, r);
 					return;
 				}
@@ -508,8 +571,8 @@ static void walk(gva_t gva, unsigned int access, unsigned int stale, bool specul
 		if (!(e & E_A)) {
 			hpa_t hpa;
 
-			if (nested() && !ept_translate(at_gpa, EPT_R | EPT_W, stale, &hpa, &rights,
-						       &dirty, &shift)) {
+			if (nested() && !nested_translate(at_gpa, EPT_R | EPT_W, stale, &hpa,
+							  &rights, &dirty, &shift)) {
 				violation(at_gpa, 2, r);
 				return;
 			}
@@ -530,8 +593,8 @@ static void walk(gva_t gva, unsigned int access, unsigned int stale, bool specul
 			hpa_t hpa;
 
 			/* Cached with the host address of the table: only when it is known. */
-			if (percent(50) || !ept_translate(table_gpa, ad ? EPT_R | EPT_W : EPT_R,
-							  stale, &hpa, &rights, &dirty, &shift))
+			if (percent(50) || !nested_translate(table_gpa, ad ? EPT_R | EPT_W : EPT_R,
+							     stale, &hpa, &rights, &dirty, &shift))
 				continue;
 			p.table = hpa;
 			p.table_gpa = table_gpa;
@@ -555,8 +618,8 @@ static void walk(gva_t gva, unsigned int access, unsigned int stale, bool specul
 		u64 bits = E_A | (!speculative && (access & AC_W) ? E_D : 0);
 		hpa_t hpa;
 
-		if (nested() &&
-		    !ept_translate(at_gpa, EPT_R | EPT_W, stale, &hpa, &rights, &dirty, &shift)) {
+		if (nested() && !nested_translate(at_gpa, EPT_R | EPT_W, stale, &hpa, &rights,
+						  &dirty, &shift)) {
 			violation(at_gpa, 2, r);
 			return;
 		}
@@ -578,8 +641,8 @@ static void walk(gva_t gva, unsigned int access, unsigned int stale, bool specul
 		gpa_t gpa = (e & FRAME & ~in) | (gva & in);
 		hpa_t hpa;
 
-		if (!ept_translate(gpa, need, stale, &hpa, &rights, &dirty, &shift)) {
-			violation(gpa, access & AC_X ? PF_I : access & AC_W ? PF_W : 0, r);
+		if (!nested_translate(gpa, need, stale, &hpa, &rights, &dirty, &shift)) {
+			violation(gpa, need_code(access), r);
 			return;
 		}
 		if (shift > leaf_shift)
@@ -623,7 +686,7 @@ void cpu_access(gva_t gva, unsigned int access, unsigned int stale, struct hw_re
 	if (n && percent(stale)) {
 		const struct tlb_entry *t = &tlb[pick[chance(n)]];
 		u8 need = access & AC_X ? EPT_X : access & AC_W ? EPT_R | EPT_W : EPT_R;
-		bool ad = nested() && (pv.nested_root & BIT_ULL(6));
+		bool ad = nested_ad();
 
 		if (!hw_allowed(t->w, t->u, t->x, access)) {
 			/* May fault at once, or look again first. */
@@ -631,9 +694,14 @@ void cpu_access(gva_t gva, unsigned int access, unsigned int stale, struct hw_re
 				page_fault(access, 1, r);
 				return;
 			}
-		} else if (!((access & AC_W) && !t->d) &&
-			   (!nested() ||
-			    ((t->ept & need) == need && !(ad && (access & AC_W) && !t->ept_d)))) {
+		} else if (nested() && (t->ept & need) != need) {
+			/* Likewise. */
+			if (percent(stale)) {
+				violation(t->gpa | (gva & ((1ULL << t->shift) - 1)),
+					  need_code(access), r);
+				return;
+			}
+		} else if (!((access & AC_W) && (!t->d || (ad && !t->ept_d)))) {
 			ROUTE("a translation cached in step %llu", (unsigned long long)t->born);
 			r->kind = HW_OK;
 			r->hpa = t->hpa | (gva & ((1ULL << t->shift) - 1));

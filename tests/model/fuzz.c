@@ -29,6 +29,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		return 0;
 	run_defaults();
 	set.ops = paging_modes[data[0] % nr_modes()];
+	set.npt = data[0] / nr_modes() & 1;
 	set.cfg.vpid = data[1] & 1;
 	set.cfg.mtf = data[1] & 2;
 	set.cfg.nested_ad = data[1] & 4;

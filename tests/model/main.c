@@ -19,6 +19,7 @@ static void usage(FILE *to)
 		"  --seed N        start of the random numbers (default 1)\n"
 		"  --cfg A,B=C,..  vpid=0|1 mtf=0|1 budget=43..4096 shadow=1..3 ept=1..3 "
 		"ept_ad=0|1\n"
+		"                  npt=0|1 (nested tables are AMD's, in mode ept)\n"
 		"                  prefault=0|1 guest_1g=0|1 phys=36..52 big=0|1 (1 GiB slot)\n"
 		"                  threshold=N quiet=N (hybrid) switch=0|1 (to other modes and "
 		"back)\n"

@@ -72,6 +72,7 @@ struct settings {
 	const struct paging_ops *ops;
 	struct paging_config cfg;
 	u8 phys;  /* address bits of the CPU that the model is; cfg.maxphyaddr: of the guest's */
+	bool npt; /* nested tables are AMD's */
 	bool big; /* a slot of 1 GiB, on one host block */
 	bool verbose;
 	bool host_events; /* unmap, slots that come and go, reclaim */
@@ -82,6 +83,8 @@ struct settings {
 	u32 audit_every;
 	u64 seed, steps;
 };
+
+const struct paging_ops *run_mode(const struct paging_ops *ops); /* as this CPU has it */
 
 extern struct settings set;
 extern struct gmem mem;

@@ -946,7 +946,7 @@ static void op_host(void)
 
 			while (paging_modes[n])
 				n++;
-			machine_switch(paging_modes[choose(n)]);
+			machine_switch(run_mode(paging_modes[choose(n)]));
 		}
 		break;
 	default:				       /* an interrupt: out and in again */

@@ -4,6 +4,7 @@
  */
 #include <stdarg.h>
 #include "run.h"
+#include "mmu/modes.h"
 #include "mmu/shadow/shadow.h"
 
 struct settings set;
@@ -166,6 +167,8 @@ bool run_config(const char *text)
 			set.cfg.nested_max_level = n;
 		else if (!strcmp(word, "ept_ad"))
 			set.cfg.nested_ad = n;
+		else if (!strcmp(word, "npt"))
+			set.npt = n;
 		else if (!strcmp(word, "prefault"))
 			set.cfg.prefault = n;
 		else if (!strcmp(word, "guest_1g"))
@@ -203,8 +206,15 @@ bool run_config(const char *text)
 
 /* ---- the run ---- */
 
+/* paging_modes names what Intel's CPUs can do. AMD's have the other nested tables. */
+const struct paging_ops *run_mode(const struct paging_ops *ops)
+{
+	return set.npt && ops == &paging_ept ? &paging_npt : ops;
+}
+
 void run_all(void)
 {
+	set.ops = run_mode(set.ops);
 	host_start();
 	hist_reset();
 	ops_start();
