@@ -104,7 +104,7 @@ static void emergency_unregister(void (*off)(void))
 }
 
 /**
- * compat_claim_vmx() - VMX is about to be used: KVM shall not, and a crash shall switch it off
+ * compat_claim() - VMX is about to be used: KVM shall not, and a crash shall switch it off
  * @emergency: switches VMX off on the CPU that calls it; in any context, NMI included
  *
  * A CPU with VMX on ignores INIT, so after a crash neither the kernel that takes the dump nor the
@@ -118,7 +118,7 @@ static void emergency_unregister(void (*off)(void))
  *
  * Return: false when KVM is there.
  */
-bool compat_claim_vmx(void (*emergency)(void))
+bool compat_claim(void (*emergency)(void))
 {
 	claimed = !cpuhp_setup_state_nocalls_cpuslocked(KVM_PLACE, "x86/penumbra:instead of KVM",
 							NULL, NULL);
@@ -128,10 +128,10 @@ bool compat_claim_vmx(void (*emergency)(void))
 }
 
 /**
- * compat_disclaim_vmx() - the opposite
- * @emergency: as given to compat_claim_vmx()
+ * compat_disclaim() - the opposite
+ * @emergency: as given to compat_claim()
  */
-void compat_disclaim_vmx(void (*emergency)(void))
+void compat_disclaim(void (*emergency)(void))
 {
 	if (!claimed)
 		return;

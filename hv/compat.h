@@ -77,7 +77,7 @@ static inline bool compat_immediate_exit(const struct kvm_run *run)
  * CR4.VMXE has to be set for VMX. A kernel that lets us change its copy of CR4 along with the register
  * keeps the bit; VMX then stays on while a VM exists. Where it does not, the next write of its copy
  * would clear the bit in VMX operation, which faults: there VMX is on only while interrupts are off
- * and nothing else of the kernel runs (COMPAT_VMX_BRIEF; power.c).
+ * and nothing else of the kernel runs (COMPAT_VMX_BRIEF; cpu_caps.brief).
  */
 #ifdef HAVE_CR4_UPDATE
 #define COMPAT_VMX_BRIEF false
@@ -157,8 +157,8 @@ static inline struct perf_guest_switch_msr *compat_guest_msrs(int *nr)
 
 void compat_sleep_register(int (*suspend)(void), void (*resume)(void));
 void compat_sleep_unregister(void);
-bool compat_claim_vmx(void (*emergency)(void));
-void compat_disclaim_vmx(void (*emergency)(void));
+bool compat_claim(void (*emergency)(void));
+void compat_disclaim(void (*emergency)(void));
 void compat_say_what_is_lost(void);
 
 #endif

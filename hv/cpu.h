@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The other seam: what the vendor's virtualisation (VMX now) offers to the rest, in plain data.
- * hv/vmx implements it; nothing outside hv/vmx knows a control field or an exit reason.
- *
- * "Loaded" means: the calling thread has preemption off and cpu_load() has said yes. Functions
- * that read or change guest state need that.
+ * The other seam: what a vendor's virtualisation (VMX now) offers to the rest, in plain data. A folder
+ * of its own implements it, and nothing outside knows a control field, an exit reason or the layout of
+ * one of its words: scripts/check holds the rest to that. What one vendor lacks is a capability that is
+ * asked for, never a question which vendor it is.
  */
 #ifndef PENUMBRA_CPU_H
 #define PENUMBRA_CPU_H
+
+#include <linux/static_call_types.h>
 
 #include "mmu/paging.h"
 
@@ -22,8 +23,11 @@ struct cpu_caps {
 	bool nested;	     /* second-level tables */
 	u8 nested_max_level; /* 1: 4K, 2: 2M, 3: 1G */
 	bool nested_ad;	     /* accessed and dirty flags in them */
-	bool tagged_tlb;     /* VPID */
-	bool single_step;    /* monitor trap flag */
+	bool tagged_tlb;     /* entries and exits need flush no TLB */
+	bool single_step;    /* an exit after one instruction of the guest's */
+	bool pf_filter;	     /* exits of #PF can go by the error code */
+	u8 root_targets;     /* CR3 values that can be loaded without an exit; up to ROOT_TARGETS */
+	bool brief;	     /* virtualisation is on only while interrupts are off: compat.h */
 	bool invpcid;	     /* guests may use INVPCID */
 	bool trap_entries;   /* page-table entries have an address bit that is reserved */
 	u64 cr4_possible;    /* bits hardware lets a guest set */
@@ -75,7 +79,7 @@ static inline bool exit_is_hosts(unsigned int kind)
 
 enum cr_op { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
 
-/* In the layout of Intel SDM vol. 3, table 28-3, so that it costs nothing to make. */
+/* The gaps let a vendor fill all of it at once. */
 union exit_cr {
 	u32 word;
 	struct {
@@ -123,78 +127,35 @@ struct exit_invpcid {
 #define EVENT_CODE	BIT(11)
 #define EVENT_VALID	BIT(31)
 
-/* What it is called in messages. */
-#define CPU_FEATURE "VMX"
+/* What the vendor's things are called in messages. */
+struct cpu_words {
+	const char *feature;   /* his virtualisation */
+	const char *taken;     /* a sentence for -EBUSY */
+	const char *nested;    /* second-level tables, ... */
+	const char *nested_ad; /* ... accessed and dirty flags in them */
+	const char *tags;      /* TLB entries tagged by guest */
+	const char *step;      /* single steps */
+};
+extern struct cpu_words cpu_words;
 
-/* What to say of -EBUSY. KVM holds it while it is loaded on Linux 6.12 and later. */
-#define CPU_TAKEN                                                                            \
-	"VT-x is in use by another hypervisor; stop it first (KVM: end its VMs; from Linux " \
-	"6.12 on also rmmod kvm_intel, or kvm.enable_virt_at_load=0)"
+/* A vendor's virtualisation. What each slot does says cpu_ops.h. */
+struct cpu_ops {
+	struct cpu_words words;
+#define CPU_OP(type, name, params, args) type(*name) params;
+#include "cpu_ops.h"
+};
 
-/* Module life. */
-int cpu_probe(void);
-const char *cpu_why_not(void);
-int cpu_setup(void);
-void cpu_cleanup(void);
+/* clang-format off */
+/* For each slot a function of that name: a static call, which cpu_use() points at the vendor's own. */
+#define CPU_OP(type, name, params, args)                                                           \
+	DECLARE_STATIC_CALL(cpu_##name, *((struct cpu_ops *)NULL)->name);                          \
+	static __always_inline type cpu_##name params { return static_call(cpu_##name) args; }
+#include "cpu_ops.h"
+/* clang-format on */
 
-/* One CPU, interrupts off: power.c. */
-int cpu_on_here(void);
-void cpu_off_here(void);
-void cpu_forget_tags(void);
-void cpu_emergency_off(void);
+void cpu_use(const struct cpu_ops *ops);
 
-/* vCPU life. */
-int cpu_vcpu_init(struct vcpu *v);
-void cpu_vcpu_setup(struct vcpu *v);
-void cpu_vcpu_free(struct vcpu *v);
-bool cpu_load(struct vcpu *v);
-bool cpu_still_loaded(struct vcpu *v);
-void cpu_unload(struct vcpu *v);
-
-/* A burst: interrupts are off from cpu_burst_begin() to cpu_burst_end(). */
-void cpu_burst_begin(struct vcpu *v);
-void cpu_burst_end(struct vcpu *v);
-bool cpu_let_interrupts(struct vcpu *v);
-void cpu_host_code_ran(struct vcpu *v);
-void cpu_take_nmi(struct vcpu *v);
-bool cpu_take_machine_check(struct vcpu *v);
-void cpu_rearm(struct vcpu *v);
-unsigned int cpu_run(struct vcpu *v, unsigned int *kind); /* returns enum next */
-
-/* The exit, in plain data. */
-void cpu_exit_pf(struct vcpu *v, struct paging_fault *f);
-void cpu_exit_nested(struct vcpu *v, struct paging_fault *f);
-union exit_cr cpu_exit_cr(struct vcpu *v);
-void cpu_exit_dr(struct vcpu *v, struct exit_dr *x);
-gva_t cpu_exit_invlpg(struct vcpu *v);
-bool cpu_exit_invpcid(struct vcpu *v, struct exit_invpcid *x);
-void cpu_exit_io(struct vcpu *v, struct exit_io *x);
-void cpu_exit_exception(struct vcpu *v, u32 *event, u32 *code, u64 *dr6);
-u64 cpu_exit_qualification(struct vcpu *v);
-u64 cpu_entry_failure(struct vcpu *v);
-const char *cpu_reason_name(unsigned int reason);
-
-/* Guest state. */
-u64 cpu_rip(struct vcpu *v);
-unsigned int cpu_skip(struct vcpu *v);
-unsigned int cpu_skip_fault(struct vcpu *v, const struct paging_fault *f, unsigned int length);
-bool cpu_in_long_mode(struct vcpu *v);
-u64 cpu_rsp(struct vcpu *v);
-unsigned int cpu_cpl(struct vcpu *v);
-void cpu_set_gpr(struct vcpu *v, unsigned int reg, u64 value);
-void cpu_fill_regs(struct vcpu *v);
-void cpu_use_regs(struct vcpu *v);
-void cpu_sync_crs(struct vcpu *v);
-void cpu_update_crs(struct vcpu *v);
-void cpu_update_root(struct vcpu *v);
-void cpu_mode_changed(struct vcpu *v);
-void cpu_set_regs(struct vcpu *v);
-void cpu_new_cpuid(struct vcpu *v);
-void cpu_get_sregs(struct vcpu *v, struct kvm_sregs *s);
-void cpu_set_sregs(struct vcpu *v, const struct kvm_sregs *s);
-u64 cpu_guest_dr7(struct vcpu *v);
-void cpu_set_guest_dr7(struct vcpu *v, u64 value);
-u64 cpu_get_msr(struct vcpu *v, u32 index);
-void cpu_set_msr(struct vcpu *v, u32 index, u64 value);
+/* The vendors there are; main.c chooses. */
+extern const struct cpu_ops vmx_ops;
 
 #endif

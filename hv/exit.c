@@ -146,7 +146,7 @@ static enum next exit_task_switch(struct vcpu *v)
 	count(counters_of(v), exits_misc);
 	return event_stop(v, KVM_INTERNAL_ERROR_EMULATION,
 			  "the guest switched tasks by hardware, which is not emulated",
-			  cpu_exit_qualification(v));
+			  cpu_exit_detail(v));
 }
 
 static enum next exit_entry_failed(struct vcpu *v)
@@ -163,7 +163,7 @@ static enum next exit_unknown(struct vcpu *v)
 {
 	count(counters_of(v), exits_misc);
 	return event_stop(v, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
-			  "a VM exit for a reason that nothing asked for", v->hw.reason);
+			  "a VM exit for a reason that nothing asked for", cpu_exit_reason(v));
 }
 
 /* From the list that the kinds are made of: there can be no hole in it. */

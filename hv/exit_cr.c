@@ -118,7 +118,7 @@ static noinline enum next set_cr3_untrapped(struct vcpu *v, u64 value)
 
 enum next exit_cr(struct vcpu *v)
 {
-	union exit_cr x = cpu_exit_cr(v);
+	union exit_cr x = { .word = cpu_exit_cr(v) };
 
 	if (likely(x.cr == 3 && x.op == CR_WRITE)) {
 		if (unlikely(!(v->pv.pg->ops->traps & TRAP_CR3)))

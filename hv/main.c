@@ -21,7 +21,7 @@
  *		 stats.c report.c	for programs, for people
  *		 trace.c trace.h	exit by exit
  *   the seams	 mmu/paging.h	a paging mode, as the rest sees it
- *		 cpu.h		a vendor's virtualisation, as the rest sees it
+ *		 cpu.h cpu_ops.h cpu.c	a vendor's virtualisation, as the rest sees it
  *   memory	 mmu/modes.h mmu/modes.c mmu/never.c mmu/stopped.c
  *		 mmu/gmem.h mmu/walk.h mmu/walk.c	guest memory, and the guest's own tables
  *		 mmu/formats.h mmu/nested.h mmu/nested.c mmu/formats.c	second-level tables
@@ -60,10 +60,33 @@
 #include "penumbra.h"
 #include "mmu/shadow/shadow.h"
 
-/* Parameters given on the command line are set before the module's own start. */
+/* ---- the vendor ---- */
+
+static const struct cpu_ops *const vendors[] = { &vmx_ops };
+
+/*
+ * The first whose virtualisation this CPU has; where it has none, the last one says so. Asked once, by
+ * who comes first: parameters given on the command line are set before the module's own start.
+ */
+static int choose_vendor(void)
+{
+	static bool done;
+	static int err;
+	unsigned int i;
+
+	for (i = 0; !done && i < ARRAY_SIZE(vendors); i++) {
+		cpu_use(vendors[i]);
+		err = cpu_probe();
+		if (err != -ENODEV)
+			break;
+	}
+	done = true;
+	return err;
+}
+
 static bool caps_known(void)
 {
-	return !cpu_probe();
+	return !choose_vendor();
 }
 
 /* ---- paging_mode ---- */
@@ -95,9 +118,9 @@ static int paging_mode_set(const char *value, const struct kernel_param *kp)
 		log_modes(value, "no such mode");
 		return -EINVAL;
 	}
-	/* Without VT-x the module is not going to load, and says why itself. */
+	/* Without virtualisation the module is not going to load, and says why itself. */
 	if (known && !mode_possible(mode)) {
-		log_modes(value, "this CPU has no second-level tables (EPT)");
+		log_modes(value, "this CPU has no second-level tables");
 		return -EINVAL;
 	}
 	WRITE_ONCE(param.mode, mode);
@@ -124,7 +147,7 @@ MODULE_PARM_DESC(
 
 static const char *const page_names[] = { NULL, "4K", "2M", "1G" };
 
-static int ept_max_page_set(const char *value, const struct kernel_param *kp)
+static int nested_max_page_set(const char *value, const struct kernel_param *kp)
 {
 	bool known = caps_known();
 	unsigned int level;
@@ -133,39 +156,56 @@ static int ept_max_page_set(const char *value, const struct kernel_param *kp)
 		if (sysfs_streq(value, page_names[level]))
 			break;
 	if (level > 3 || (known && level > max_t(u8, cpu_caps.nested_max_level, 1))) {
-		pr_err("ept_max_page=%.*s refused: %s; accepted are: 4K%s%s\n",
+		pr_err("%s=%.*s refused: %s; accepted are: 4K%s%s\n", kp->name,
 		       (int)strcspn(value, "\n"), value,
-		       level > 3 ? "no such page size" : "this CPU's EPT has no such pages",
+		       level > 3 ? "no such page size"
+				 : "this CPU's second-level tables have no such pages",
 		       cpu_caps.nested_max_level >= 2 ? " 2M" : "",
 		       cpu_caps.nested_max_level >= 3 ? " 1G" : "");
 		return -EINVAL;
 	}
-	WRITE_ONCE(param.ept_max_level, level);
+	WRITE_ONCE(param.nested_max_level, level);
 	return 0;
 }
 
-static int ept_max_page_get(char *buffer, const struct kernel_param *kp)
+static int nested_max_page_get(char *buffer, const struct kernel_param *kp)
 {
-	return sysfs_emit(buffer, "%s\n", page_names[READ_ONCE(param.ept_max_level)]);
+	return sysfs_emit(buffer, "%s\n", page_names[READ_ONCE(param.nested_max_level)]);
 }
 
-static const struct kernel_param_ops ept_max_page_ops = {
-	.set = ept_max_page_set,
-	.get = ept_max_page_get,
+static const struct kernel_param_ops nested_max_page_ops = {
+	.set = nested_max_page_set,
+	.get = nested_max_page_get,
 };
-module_param_cb(ept_max_page, &ept_max_page_ops, NULL, 0644);
+module_param_cb(ept_max_page, &nested_max_page_ops, NULL, 0644);
 MODULE_PARM_DESC(ept_max_page,
 		 "Largest page in EPT for new VMs: 4K, 2M or 1G; default: the CPU's largest");
 
 /* ---- switches that need a feature of the CPU ---- */
 
+/* One that the CPU may lack. */
+struct need {
+	const bool *there; /* NULL: none */
+	const char *const *what;
+};
+
 struct feature {
 	bool *on;
-	const bool *possible; /* NULL: always */
-	const char *what;     /* the CPU lacks */
-	bool *given;	      /* set where somebody said what he wants */
+	struct need needs[2];
+	bool *given; /* set where somebody said what he wants */
 	void (*changed)(bool on);
 };
+
+/* What the CPU lacks for a feature, or NULL. */
+static const char *lacks(const struct feature *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(f->needs); i++)
+		if (f->needs[i].there && !*f->needs[i].there)
+			return *f->needs[i].what;
+	return NULL;
+}
 
 static int feature_set(const char *value, const struct kernel_param *kp)
 {
@@ -180,8 +220,8 @@ static int feature_set(const char *value, const struct kernel_param *kp)
 		       value);
 		return -EINVAL;
 	}
-	if (on && known && f->possible && !*f->possible) {
-		pr_err("%s=1 refused: this CPU lacks %s; accepted is: 0\n", kp->name, f->what);
+	if (on && known && lacks(f)) {
+		pr_err("%s=1 refused: this CPU lacks %s; accepted is: 0\n", kp->name, lacks(f));
 		return -EINVAL;
 	}
 	if (f->changed && on != *f->on)
@@ -205,24 +245,30 @@ static const struct kernel_param_ops feature_ops = {
 	.get = feature_get,
 };
 
-static struct feature ept_ad = { &param.ept_ad, &cpu_caps.nested_ad,
-				 "accessed and dirty flags in EPT" };
-static struct feature vpid = { &param.vpid, &cpu_caps.tagged_tlb, "VPID with INVVPID" };
-static struct feature prefault = { &param.prefault, NULL, NULL };
-static struct feature direct_faults = { &param.direct_faults, &cpu_caps.trap_entries,
-					"a reserved bit in page-table entries" };
-static struct feature mitigations = { &param.mitigations, NULL, "" };
+static const char *const reserved_bit = "a reserved bit in page-table entries";
+static const char *const pf_filter = "a choice of page faults by their error code";
+
+static struct feature nested_ad = { &param.nested_ad,
+				    { { &cpu_caps.nested_ad, &cpu_words.nested_ad } } };
+static struct feature tagged_tlb = { &param.tagged_tlb,
+				     { { &cpu_caps.tagged_tlb, &cpu_words.tags } } };
+static struct feature prefault = { &param.prefault };
+static struct feature direct_faults = { &param.direct_faults,
+					{ { &cpu_caps.trap_entries, &reserved_bit },
+					  { &cpu_caps.pf_filter, &pf_filter } } };
+static struct feature mitigations = { &param.mitigations };
 static bool split_exec_given;
-static struct feature split_exec = { &param.split_exec, NULL, NULL, &split_exec_given };
-static struct feature mtf = { &param.mtf, &cpu_caps.single_step, "the monitor trap flag" };
-static struct feature pmu = { &param.pmu, NULL, NULL };
+static struct feature split_exec = { &param.split_exec, .given = &split_exec_given };
+static struct feature single_step = { &param.single_step,
+				      { { &cpu_caps.single_step, &cpu_words.step } } };
+static struct feature pmu = { &param.pmu };
 static struct feature exit_times = { &param.exit_times, .changed = trace_times };
 
-module_param_cb(ept_ad, &feature_ops, &ept_ad, 0644);
+module_param_cb(ept_ad, &feature_ops, &nested_ad, 0644);
 MODULE_PARM_DESC(
 	ept_ad,
 	"Accessed and dirty flags in EPT entries of new VMs; default: on where the CPU has them");
-module_param_cb(vpid, &feature_ops, &vpid, 0644);
+module_param_cb(vpid, &feature_ops, &tagged_tlb, 0644);
 MODULE_PARM_DESC(vpid, "Tag TLB entries of new VMs, so that entries and exits flush nothing; "
 		       "default: on where the CPU has it");
 module_param_cb(prefault, &feature_ops, &prefault, 0644);
@@ -243,7 +289,7 @@ MODULE_PARM_DESC(
 	"Map what new VMs execute by 4K entries and give large ones no right to execute, "
 	"for a guest can bring CPUs with the iTLB multihit bug to a halt; default: on where "
 	"the CPU has that bug");
-module_param_cb(mtf, &feature_ops, &mtf, 0644);
+module_param_cb(mtf, &feature_ops, &single_step, 0644);
 MODULE_PARM_DESC(mtf, "Single-step table stores that the decoder does not know; default: on where "
 		      "the CPU has it");
 
@@ -296,11 +342,11 @@ static int settle_parameters(void)
 	const char *const wish[] = { "ept", "shadow" };
 	unsigned int i;
 
-	param.ept_max_level =
-		min_t(u8, param.ept_max_level, max_t(u8, cpu_caps.nested_max_level, 1));
-	param.ept_ad &= cpu_caps.nested_ad;
-	param.vpid &= cpu_caps.tagged_tlb;
-	param.mtf &= cpu_caps.single_step;
+	param.nested_max_level =
+		min_t(u8, param.nested_max_level, max_t(u8, cpu_caps.nested_max_level, 1));
+	param.nested_ad &= cpu_caps.nested_ad;
+	param.tagged_tlb &= cpu_caps.tagged_tlb;
+	param.single_step &= cpu_caps.single_step;
 	if (!split_exec_given)
 		param.split_exec =
 			boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off();
@@ -315,8 +361,10 @@ static int settle_parameters(void)
 
 static int __init start_cpu(void)
 {
-	int err = power_start();
+	int err = choose_vendor();
 
+	if (!err)
+		err = power_start();
 	if (err) {
 		pr_err("not loaded: %s\n", cpu_why_not());
 		return err;
@@ -347,11 +395,11 @@ static int __init penumbra_init(void)
 		power_stop();
 		return err;
 	}
-	pr_info("ready: paging_mode=%s, EPT %s%s, VPID %s, monitor trap flag %s\n",
-		READ_ONCE(param.mode)->name,
-		cpu_caps.nested ? page_names[cpu_caps.nested_max_level] : "no",
-		cpu_caps.nested_ad ? " with accessed/dirty" : "",
-		cpu_caps.tagged_tlb ? "yes" : "no", cpu_caps.single_step ? "yes" : "no");
+	pr_info("ready: paging_mode=%s, %s %s%s, %s: %s, %s: %s\n", READ_ONCE(param.mode)->name,
+		cpu_words.nested, cpu_caps.nested ? page_names[cpu_caps.nested_max_level] : "no",
+		cpu_caps.nested_ad ? " with accessed/dirty" : "", cpu_words.tags,
+		cpu_caps.tagged_tlb ? "yes" : "no", cpu_words.step,
+		cpu_caps.single_step ? "yes" : "no");
 	return 0;
 }
 

@@ -10,14 +10,14 @@
 #include "penumbra.h"
 
 struct parameters param = {
-	.ept_max_level = 3,
+	.nested_max_level = 3,
 	.shadow_budget = 16384,
 	.hybrid_threshold = 4,
 	.hybrid_quiet = 8,
 	.slice_us = 10000,
-	.ept_ad = true,
-	.vpid = true,
-	.mtf = true,
+	.nested_ad = true,
+	.tagged_tlb = true,
+	.single_step = true,
 	.mitigations = true,
 	.pmu = true,
 };

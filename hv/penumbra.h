@@ -142,18 +142,18 @@ enum next {
 	NEXT_REFILL, /* refill the table pool, then go on */
 	NEXT_AGAIN,  /* let the host have the CPU, then go on with the same exit */
 	NEXT_USER,   /* vcpu.run says what user space has to do */
-	NEXT_NO_CPU, /* VMX is off here (the CPU is going away): go on elsewhere */
+	NEXT_NO_CPU, /* virtualisation is off here (the CPU is going away): go on elsewhere */
 };
 
 /* Module parameters, as they are for VMs that are created now. params.c. */
 struct parameters {
 	const struct paging_ops *mode;
-	unsigned int ept_max_level;
+	unsigned int nested_max_level;
 	unsigned int shadow_budget;
-	bool ept_ad;
-	bool vpid;
+	bool nested_ad;
+	bool tagged_tlb;
 	bool prefault;
-	bool mtf;
+	bool single_step;
 	bool mitigations;
 	bool direct_faults;
 	bool split_exec;

@@ -42,7 +42,7 @@ static void try_ipi(void *error)
 static void all_off(void)
 {
 	on_each_cpu(off_ipi, NULL, 1);
-	compat_disclaim_vmx(cpu_emergency_off);
+	compat_disclaim(cpu_emergency_off);
 }
 
 /**
@@ -58,11 +58,11 @@ int power_hold(void)
 	cpus_read_lock();
 	mutex_lock(&power_mutex);
 	if (!users) {
-		bool ours = compat_claim_vmx(cpu_emergency_off);
+		bool ours = compat_claim(cpu_emergency_off);
 
-		on_each_cpu(COMPAT_VMX_BRIEF ? try_ipi : on_ipi, &error, 1);
+		on_each_cpu(cpu_caps.brief ? try_ipi : on_ipi, &error, 1);
 		err = atomic_read(&error);
-		if (!err && COMPAT_VMX_BRIEF && !ours)
+		if (!err && cpu_caps.brief && !ours)
 			err = -EBUSY; /* KVM could come while it is off */
 		if (err)
 			all_off();
@@ -95,15 +95,14 @@ static int power_up(unsigned int cpu)
 {
 	int err = 0;
 
-	if (users && !COMPAT_VMX_BRIEF) {
+	if (users && !cpu_caps.brief) {
 		local_irq_disable();
 		err = cpu_on_here();
 		local_irq_enable();
 	}
 	if (err)
-		pr_err("CPU %u cannot go online: " CPU_FEATURE
-		       " cannot be switched on there (%d)\n",
-		       cpu, err);
+		pr_err("CPU %u cannot go online: %s cannot be switched on there (%d)\n", cpu,
+		       cpu_words.feature, err);
 	return err;
 }
 
@@ -124,8 +123,8 @@ static int before_sleep(void)
 
 static void after_sleep(void)
 {
-	if (users && !COMPAT_VMX_BRIEF && cpu_on_here())
-		pr_err(CPU_FEATURE " cannot be switched on again after sleep\n");
+	if (users && !cpu_caps.brief && cpu_on_here())
+		pr_err("%s cannot be switched on again after sleep\n", cpu_words.feature);
 }
 
 /* A CPU with virtualisation on may ignore INIT: the next kernel could not start it. */

@@ -84,9 +84,9 @@ static void join(struct exit_time *t, u64 ticks)
  */
 enum next exit_traced(struct vcpu *v, unsigned int kind)
 {
-	u64 rip = cpu_rip(v), qualification = cpu_exit_qualification(v), cr2, begin, ticks;
+	u64 rip = cpu_rip(v), qualification = cpu_exit_detail(v), cr2, begin, ticks;
 	struct exit_times *times = &v->vm->times;
-	unsigned int reason = v->hw.reason;
+	unsigned int reason = cpu_exit_reason(v);
 	u64 before[CAUSES];
 	enum next next;
 

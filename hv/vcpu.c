@@ -14,7 +14,7 @@
  * vcpu_hold_cpu() - stay on this CPU with the vCPU loaded, to look at its state
  * @v: the vCPU; its mutex is held
  *
- * Return: 0, with interrupts off until vcpu_release_cpu(); -EBUSY when VMX stays off.
+ * Return: 0, with interrupts off until vcpu_release_cpu(); -EBUSY when virtualisation stays off.
  */
 int vcpu_hold_cpu(struct vcpu *v)
 {

@@ -20,15 +20,16 @@ static void configure(struct paging_config *cfg)
 {
 	cfg->maxphyaddr = paging_address_bits(cpu_caps.maxphyaddr);
 	cfg->nested_max_level =
-		min_t(u8, READ_ONCE(param.ept_max_level), cpu_caps.nested_max_level);
+		min_t(u8, READ_ONCE(param.nested_max_level), cpu_caps.nested_max_level);
 	cfg->guest_1g = cpu_caps.guest_1g;
 	cfg->shadow_max_level = cpu_caps.guest_1g ? 3 : 2;
-	cfg->nested_ad = READ_ONCE(param.ept_ad) && cpu_caps.nested_ad;
-	cfg->vpid = READ_ONCE(param.vpid) && cpu_caps.tagged_tlb;
+	cfg->nested_ad = READ_ONCE(param.nested_ad) && cpu_caps.nested_ad;
+	cfg->vpid = READ_ONCE(param.tagged_tlb) && cpu_caps.tagged_tlb;
 	cfg->prefault = READ_ONCE(param.prefault);
-	cfg->mtf = READ_ONCE(param.mtf) && cpu_caps.single_step;
+	cfg->mtf = READ_ONCE(param.single_step) && cpu_caps.single_step;
 	cfg->split_exec = READ_ONCE(param.split_exec);
-	cfg->direct_faults = READ_ONCE(param.direct_faults) && cpu_caps.trap_entries;
+	cfg->direct_faults =
+		READ_ONCE(param.direct_faults) && cpu_caps.trap_entries && cpu_caps.pf_filter;
 	cfg->shadow_budget = READ_ONCE(param.shadow_budget);
 	cfg->hybrid_threshold = READ_ONCE(param.hybrid_threshold);
 	cfg->hybrid_quiet = READ_ONCE(param.hybrid_quiet);
@@ -58,9 +59,11 @@ struct vm *vm_create(void)
 	int err = power_hold();
 
 	if (err) {
-		pr_warn_ratelimited("no VM can be made: %s\n",
-				    err == -EBUSY ? CPU_TAKEN
-						  : "a CPU refuses to switch " CPU_FEATURE " on");
+		if (err == -EBUSY)
+			pr_warn_ratelimited("no VM can be made: %s\n", cpu_words.taken);
+		else
+			pr_warn_ratelimited("no VM can be made: a CPU refuses to switch %s on\n",
+					    cpu_words.feature);
 		return ERR_PTR(err);
 	}
 	vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
@@ -192,8 +195,8 @@ int vm_switch_mode(struct vm *vm)
 	if (err) {
 		/* The old mode's controls must never run with the new one's tables. */
 		pr_warn_ratelimited("VM %u stopped: it is in paging_mode=%s now, and no CPU has "
-				    "VMX on to make that known\n",
-				    vm->id, vm->pg.ops->name);
+				    "%s on to make that known\n",
+				    vm->id, vm->pg.ops->name, cpu_words.feature);
 		v->stopped = true;
 		return -EIO;
 	}

@@ -14,7 +14,6 @@
 #include "vmcs.h"
 #include "vmx.h"
 
-struct cpu_caps cpu_caps;
 struct vmx_config vmx_config;
 
 static char why_not[160];
@@ -192,7 +191,7 @@ static int probe_controls(void)
 	vmx_config.wants_cr3_exits = low & (CPU_BASED_CR3_LOAD_EXITING |
 					    CPU_BASED_CR3_STORE_EXITING | CPU_BASED_INVLPG_EXITING);
 	rdmsr(MSR_IA32_VMX_MISC, low, high);
-	vmx_config.cr3_targets = min((low >> 16) & 0x1ff, (u32)ROOT_TARGETS);
+	cpu_caps.root_targets = min((low >> 16) & 0x1ff, (u32)ROOT_TARGETS); /* SDM vol. 3, A.6 */
 	err = choose("exit", MSR_IA32_VMX_EXIT_CTLS + offset, exit_needed,
 		     VM_EXIT_SAVE_DEBUG_CONTROLS | VM_EXIT_SAVE_VMX_PREEMPTION_TIMER |
 			     VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL,
@@ -223,7 +222,7 @@ static int probe_controls(void)
 /**
  * vmx_caps_probe() - fill vmx_config and cpu_caps
  *
- * Return: 0, or a negative errno; cpu_why_not() then says why.
+ * Return: 0, or a negative errno; vmx_why_not() then says why.
  */
 int vmx_caps_probe(void)
 {
@@ -262,6 +261,8 @@ int vmx_caps_probe(void)
 	vmx_config.nested = cpu_caps.nested;
 	vmx_config.tags = cpu_caps.tagged_tlb;
 	cpu_caps.maxphyaddr = cpuid_eax(0x80000008) & 0xff;
+	cpu_caps.pf_filter = true;
+	cpu_caps.brief = COMPAT_VMX_BRIEF;
 	cpu_caps.trap_entries = cpu_caps.maxphyaddr < 52;
 	cpu_caps.guest_1g = boot_cpu_has(X86_FEATURE_GBPAGES);
 	cpu_caps.invpcid = boot_cpu_has(X86_FEATURE_INVPCID) &&
@@ -290,10 +291,7 @@ void vmx_refuse(const char *why)
 	strscpy(why_not, why, sizeof(why_not));
 }
 
-/**
- * cpu_why_not() - the sentence that belongs to the last refusal, without a full stop
- */
-const char *cpu_why_not(void)
+const char *vmx_why_not(void)
 {
 	return why_not;
 }

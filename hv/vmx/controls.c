@@ -55,11 +55,7 @@ static u32 secondary_controls(const struct vcpu *v)
 #define CR0_OF_MODE X86_CR0_WP
 #define CR4_OF_MODE (X86_CR4_PGE | X86_CR4_PCIDE | X86_CR4_SMEP | X86_CR4_SMAP)
 
-/**
- * cpu_new_cpuid() - the guest's CPUID has changed: so may the bits that it may change unseen
- * @v: the vCPU, loaded
- */
-void cpu_new_cpuid(struct vcpu *v)
+void vmx_new_cpuid(struct vcpu *v)
 {
 	bool trapped = v->pv.pg->ops->traps & TRAP_MODE;
 
@@ -67,7 +63,7 @@ void cpu_new_cpuid(struct vcpu *v)
 	v->hw.cr4_owned = (CR4_OWNED_ALWAYS | (trapped ? 0 : CR4_OF_MODE)) & v->cr4_allowed;
 	vmcs_writel(CR0_GUEST_HOST_MASK, ~v->hw.cr0_owned);
 	vmcs_writel(CR4_GUEST_HOST_MASK, ~v->hw.cr4_owned);
-	cpu_update_crs(v);
+	vmx_update_crs(v);
 }
 
 /* The controls that a paging mode chooses. */
@@ -85,14 +81,10 @@ static void set_mode_controls(struct vcpu *v)
 	if (v->hw.primary & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
 		vmcs_write32(SECONDARY_VM_EXEC_CONTROL, secondary_controls(v));
 	vmcs_write32(EXCEPTION_BITMAP, exceptions);
-	cpu_new_cpuid(v);
+	vmx_new_cpuid(v);
 }
 
-/**
- * cpu_mode_changed() - the VM has another paging mode
- * @v: the vCPU, loaded; the paging code's view of its control registers is up to date
- */
-void cpu_mode_changed(struct vcpu *v)
+void vmx_mode_changed(struct vcpu *v)
 {
 	v->hw.nested = v->pv.pg->ops->traps & TRAP_NESTED;
 	set_mode_controls(v);
@@ -117,18 +109,14 @@ static void set_cr3_targets(struct vcpu *v)
 	const struct paging_vcpu *pv = &v->pv;
 	u32 n = 0;
 
-	while (pv->share_on && n < vmx_config.cr3_targets && pv->share.slot[n].cr3) {
+	while (pv->share_on && n < cpu_caps.root_targets && pv->share.slot[n].cr3) {
 		vmcs_write_raw(CR3_TARGET_VALUE0 + 2 * n, pv->share.slot[n].load);
 		n++;
 	}
 	vmcs_write32(CR3_TARGET_COUNT, n);
 }
 
-/**
- * cpu_rearm() - the paging mode wants to see other events than before
- * @v: the vCPU, inside a burst
- */
-void cpu_rearm(struct vcpu *v)
+void vmx_rearm(struct vcpu *v)
 {
 	v->pv.rearm = false;
 	if (v->pv.step != v->hw.stepping)
@@ -142,11 +130,7 @@ void cpu_rearm(struct vcpu *v)
 	vmcs_write32(PAGE_FAULT_ERROR_CODE_MATCH, v->pv.direct ? PF_P : 0);
 }
 
-/**
- * cpu_vcpu_setup() - fill a new VMCS
- * @v: the vCPU, loaded
- */
-void cpu_vcpu_setup(struct vcpu *v)
+void vmx_vcpu_setup(struct vcpu *v)
 {
 	u64 value;
 

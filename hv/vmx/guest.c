@@ -13,11 +13,7 @@
 #include "vmcs.h"
 #include "vmx.h"
 
-/**
- * cpu_rip() - where the guest is
- * @v: the vCPU, loaded
- */
-u64 cpu_rip(struct vcpu *v)
+u64 vmx_rip(struct vcpu *v)
 {
 	return vmcs_readl(GUEST_RIP);
 }
@@ -44,13 +40,7 @@ static inline bool something_hangs_on(u64 rflags)
 					    (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS))) != 0;
 }
 
-/**
- * cpu_skip() - go to the next instruction; the one that exited has been carried out
- * @v: the vCPU, loaded
- *
- * Return: NEXT_ENTER, so that a handler can end with it.
- */
-unsigned int cpu_skip(struct vcpu *v)
+unsigned int vmx_skip(struct vcpu *v)
 {
 	/* VMREAD clears the upper half by itself. */
 	unsigned long length = vmcs_read_raw(vmcs_field(VM_EXIT_INSTRUCTION_LEN, VMCS_WIDTH_32));
@@ -61,15 +51,7 @@ unsigned int cpu_skip(struct vcpu *v)
 	return NEXT_ENTER;
 }
 
-/**
- * cpu_skip_fault() - the same after a fault, whose exit says no instruction length
- * @v: the vCPU, loaded
- * @f: from cpu_exit_pf() for this exit
- * @length: bytes of the instruction
- *
- * Return: NEXT_ENTER.
- */
-unsigned int cpu_skip_fault(struct vcpu *v, const struct paging_fault *f, unsigned int length)
+unsigned int vmx_skip_fault(struct vcpu *v, const struct paging_fault *f, unsigned int length)
 {
 	vmcs_write_sure(GUEST_RIP, f->rip + length);
 	/* Set by the fault, so that an instruction breakpoint does not hit twice: SDM vol. 3, 28.3.3. */
@@ -80,40 +62,22 @@ unsigned int cpu_skip_fault(struct vcpu *v, const struct paging_fault *f, unsign
 	return NEXT_ENTER;
 }
 
-/**
- * cpu_in_long_mode() - is the code segment a 64-bit one?
- * @v: the vCPU, loaded
- */
-bool cpu_in_long_mode(struct vcpu *v)
+bool vmx_in_long_mode(struct vcpu *v)
 {
 	return vmcs_read32(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK;
 }
 
-/**
- * cpu_cpl() - the privilege level
- * @v: the vCPU, loaded
- */
-unsigned int cpu_cpl(struct vcpu *v)
+unsigned int vmx_cpl(struct vcpu *v)
 {
 	return VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES));
 }
 
-/**
- * cpu_rsp() - the stack pointer, which vcpu.regs has only when asked for
- * @v: the vCPU, loaded
- */
-u64 cpu_rsp(struct vcpu *v)
+u64 vmx_rsp(struct vcpu *v)
 {
 	return vmcs_readl(GUEST_RSP);
 }
 
-/**
- * cpu_set_gpr() - write a general register
- * @v: the vCPU, loaded
- * @reg: its number in instructions
- * @value: all of it
- */
-void cpu_set_gpr(struct vcpu *v, unsigned int reg, u64 value)
+void vmx_set_gpr(struct vcpu *v, unsigned int reg, u64 value)
 {
 	if (unlikely(reg == 4))
 		vmcs_writel(GUEST_RSP, value);
@@ -121,26 +85,18 @@ void cpu_set_gpr(struct vcpu *v, unsigned int reg, u64 value)
 		v->regs.gpr[reg] = value;
 }
 
-/**
- * cpu_fill_regs() - bring all of vcpu.regs up to date
- * @v: the vCPU, loaded
- */
-void cpu_fill_regs(struct vcpu *v)
+void vmx_fill_regs(struct vcpu *v)
 {
 	v->regs.gpr[4] = vmcs_readl(GUEST_RSP);
 	v->regs.rip = vmcs_readl(GUEST_RIP);
 	v->regs.rflags = vmcs_readl(GUEST_RFLAGS);
 	v->regs.fs_base = vmcs_readl(GUEST_FS_BASE);
 	v->regs.gs_base = vmcs_readl(GUEST_GS_BASE);
-	v->regs.long_mode = cpu_in_long_mode(v);
+	v->regs.long_mode = vmx_in_long_mode(v);
 	v->regs.cpl = VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES));
 }
 
-/**
- * cpu_use_regs() - the guest goes on with what an emulated instruction left in vcpu.regs
- * @v: the vCPU, loaded
- */
-void cpu_use_regs(struct vcpu *v)
+void vmx_use_regs(struct vcpu *v)
 {
 	vmcs_write_sure(GUEST_RSP, v->regs.gpr[4]);
 	vmcs_write_sure(GUEST_RIP, v->regs.rip);
@@ -149,13 +105,7 @@ void cpu_use_regs(struct vcpu *v)
 		end_instruction();
 }
 
-/**
- * cpu_sync_crs() - bring the paging code's view of the control registers up to date
- * @v: the vCPU, loaded
- *
- * Needed where the guest owns bits: it changed them without telling.
- */
-void cpu_sync_crs(struct vcpu *v)
+void vmx_sync_crs(struct vcpu *v)
 {
 	struct paging_vcpu *pv = &v->pv;
 
@@ -165,15 +115,12 @@ void cpu_sync_crs(struct vcpu *v)
 		pv->cr3 = vmcs_readl(GUEST_CR3);
 }
 
-/**
- * cpu_update_crs() - put the paging code's view of CR0, CR4 and EFER into the VMCS
- * @v: the vCPU, loaded
- *
+/*
  * Hardware sees more: bits that VMX insists on (SDM vol. 3, A.7 and A.8), machine checks enabled,
  * caches on whatever the guest says; CR0.WP in a mode that shadows, and EFER.NXE, without which a
  * fault does not tell a fetch from a read (SDM vol. 3, 4.7).
  */
-void cpu_update_crs(struct vcpu *v)
+void vmx_update_crs(struct vcpu *v)
 {
 	const struct paging_vcpu *pv = &v->pv;
 	u64 cr0 = pv->cr0 & ~(X86_CR0_CD | X86_CR0_NW);
@@ -193,11 +140,7 @@ void cpu_update_crs(struct vcpu *v)
 	vmcs_write64(GUEST_IA32_EFER, efer);
 }
 
-/**
- * cpu_update_root() - the paging mode has made a new root
- * @v: the vCPU, loaded; its paging is ready
- */
-void cpu_update_root(struct vcpu *v)
+void vmx_update_root(struct vcpu *v)
 {
 	if (v->hw.nested)
 		vmcs_write64(EPT_POINTER, v->pv.nested_root);
@@ -237,12 +180,7 @@ static void set_segment(const struct kvm_segment *s, enum vmcs_segment i)
 	vmcs_write_raw(vmcs_segment(GUEST_ES_AR_BYTES, i), ar);
 }
 
-/**
- * cpu_get_sregs() - segments and tables; brings the view of the control registers up to date
- * @v: the vCPU, loaded
- * @s: filled in so far
- */
-void cpu_get_sregs(struct vcpu *v, struct kvm_sregs *s)
+void vmx_get_sregs(struct vcpu *v, struct kvm_sregs *s)
 {
 	get_segment(&s->es, SEG_ES);
 	get_segment(&s->cs, SEG_CS);
@@ -256,15 +194,10 @@ void cpu_get_sregs(struct vcpu *v, struct kvm_sregs *s)
 	s->gdt.limit = vmcs_read32(GUEST_GDTR_LIMIT);
 	s->idt.base = vmcs_readl(GUEST_IDTR_BASE);
 	s->idt.limit = vmcs_read32(GUEST_IDTR_LIMIT);
-	cpu_sync_crs(v);
+	vmx_sync_crs(v);
 }
 
-/**
- * cpu_set_sregs() - the opposite of cpu_get_sregs()
- * @v: the vCPU, loaded; its control registers are in the paging code's view
- * @s: checked values
- */
-void cpu_set_sregs(struct vcpu *v, const struct kvm_sregs *s)
+void vmx_set_sregs(struct vcpu *v, const struct kvm_sregs *s)
 {
 	set_segment(&s->es, SEG_ES);
 	set_segment(&s->cs, SEG_CS);
@@ -278,16 +211,12 @@ void cpu_set_sregs(struct vcpu *v, const struct kvm_sregs *s)
 	vmcs_write32(GUEST_GDTR_LIMIT, s->gdt.limit);
 	vmcs_writel(GUEST_IDTR_BASE, s->idt.base);
 	vmcs_write32(GUEST_IDTR_LIMIT, s->idt.limit);
-	cpu_update_crs(v);
+	vmx_update_crs(v);
 	if (v->hw.nested)
 		vmcs_writel(GUEST_CR3, v->pv.cr3);
 }
 
-/**
- * cpu_set_regs() - user space has set vcpu.regs: let them rule
- * @v: the vCPU, loaded
- */
-void cpu_set_regs(struct vcpu *v)
+void vmx_set_regs(struct vcpu *v)
 {
 	vmcs_writel(GUEST_RSP, v->regs.gpr[4]);
 	vmcs_writel(GUEST_RIP, v->regs.rip);
@@ -297,33 +226,19 @@ void cpu_set_regs(struct vcpu *v)
 	vmcs_writel(GUEST_PENDING_DBG_EXCEPTIONS, 0);
 }
 
-/**
- * cpu_guest_dr7() - the guest's DR7
- * @v: the vCPU, loaded
- */
-u64 cpu_guest_dr7(struct vcpu *v)
+u64 vmx_guest_dr7(struct vcpu *v)
 {
 	return vmcs_readl(GUEST_DR7);
 }
 
-/**
- * cpu_set_guest_dr7() - write the guest's DR7
- * @v: the vCPU, loaded; inside a burst breakpoints take effect at once
- * @value: a valid one
- */
-void cpu_set_guest_dr7(struct vcpu *v, u64 value)
+void vmx_set_guest_dr7(struct vcpu *v, u64 value)
 {
 	vmcs_writel(GUEST_DR7, value);
 	if (value & (DR_GLOBAL_ENABLE_MASK | DR_LOCAL_ENABLE_MASK))
 		vmx_load_debug_registers(v);
 }
 
-/**
- * cpu_get_msr() - an MSR that is a control field
- * @v: the vCPU, loaded
- * @index: FS or GS base, or one of SYSENTER's
- */
-u64 cpu_get_msr(struct vcpu *v, u32 index)
+u64 vmx_get_msr(struct vcpu *v, u32 index)
 {
 	switch (index) {
 	case MSR_FS_BASE:
@@ -340,13 +255,7 @@ u64 cpu_get_msr(struct vcpu *v, u32 index)
 	return 0;
 }
 
-/**
- * cpu_set_msr() - the opposite of cpu_get_msr()
- * @v: the vCPU, loaded
- * @index: as there
- * @value: checked
- */
-void cpu_set_msr(struct vcpu *v, u32 index, u64 value)
+void vmx_set_msr(struct vcpu *v, u32 index, u64 value)
 {
 	switch (index) {
 	case MSR_FS_BASE:

@@ -160,11 +160,7 @@ static void guest_debug_restore(struct vcpu *v)
 		vmx_load_debug_registers(v);
 }
 
-/**
- * cpu_burst_begin() - the guest will run on this CPU: load what control fields do not
- * @v: the vCPU, loaded; interrupts are off until cpu_burst_end()
- */
-void cpu_burst_begin(struct vcpu *v)
+void vmx_burst_begin(struct vcpu *v)
 {
 	struct syscall_msrs *host = this_cpu_ptr(&host_syscall);
 
@@ -182,16 +178,12 @@ void cpu_burst_begin(struct vcpu *v)
 	load_syscall_msrs(v->star, v->lstar, v->fmask);
 	wrmsrq(MSR_KERNEL_GS_BASE, v->kernel_gs_base);
 	guest_debug_restore(v);
-	cpu_host_code_ran(v);
+	vmx_host_code_ran(v);
 	vtime_account_guest_enter();
 	native_write_cr2(v->cr2);
 }
 
-/**
- * cpu_burst_end() - give the CPU back to the host
- * @v: the vCPU; its VMCS may have been taken away by cpu_let_interrupts()
- */
-void cpu_burst_end(struct vcpu *v)
+void vmx_burst_end(struct vcpu *v)
 {
 	struct syscall_msrs *host = this_cpu_ptr(&host_syscall);
 
@@ -204,68 +196,49 @@ void cpu_burst_end(struct vcpu *v)
 	vmx_mitigate_burst_end(v);
 }
 
-/**
- * cpu_let_interrupts() - let the host take the interrupts that made the guest exit
- * @v: the vCPU, inside a burst
- *
- * Return: false when VMX was switched off meanwhile: the burst must end.
- */
-bool cpu_let_interrupts(struct vcpu *v)
+bool vmx_let_interrupts(struct vcpu *v)
 {
 	u64 cr2 = native_read_cr2();
 
 	host_debug_restore(v);
-	cpu_unload(v);
+	vmx_unload(v);
 	local_irq_enable();
 	asm volatile("nop"); /* STI holds interrupts off for one instruction */
 	local_irq_disable();
 	v->hw.host_debugctl = get_debugctlmsr();
 	native_write_cr2(cr2);
-	if (unlikely(!cpu_still_loaded(v)))
+	if (unlikely(!vmx_still_loaded(v)))
 		return false;
 	if (v->hw.slice)
 		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, v->hw.slice);
 	guest_debug_restore(v);
-	cpu_host_code_ran(v);
+	vmx_host_code_ran(v);
 	host_control_registers(v);
 	vmx_perf_switch(v);
 	return true;
 }
 
-/**
- * cpu_host_code_ran() - the guest may go on only after what host code that is not ours left behind
- * @v: the vCPU, inside a burst
- */
-void cpu_host_code_ran(struct vcpu *v)
+void vmx_host_code_ran(struct vcpu *v)
 {
 	vmx_mitigate_host_ran(v);
 }
 
-/**
- * cpu_take_nmi() - let the host have the NMI that made the guest exit
- * @v: the vCPU, inside a burst
- *
+/*
  * NMIs stay blocked after the exit (SDM vol. 3, 28.5.5) until the host's handler ends with IRET; it
- * keeps CR2. cpu_start() has seen that the kernel takes events through the IDT.
+ * keeps CR2. vmx_caps_probe() has seen that the kernel takes events through the IDT.
  */
-void cpu_take_nmi(struct vcpu *v)
+void vmx_take_nmi(struct vcpu *v)
 {
 	asm volatile("int $2");
-	cpu_host_code_ran(v);
+	vmx_host_code_ran(v);
 }
 
-/**
- * cpu_take_machine_check() - let the host have the machine check that made the guest exit
- * @v: the vCPU, inside a burst
- *
- * Return: false when the host has no handler for it.
- */
-bool cpu_take_machine_check(struct vcpu *v)
+bool vmx_take_machine_check(struct vcpu *v)
 {
 	u64 cr2 = native_read_cr2();
 	bool handled = compat_machine_check();
 
 	native_write_cr2(cr2);
-	cpu_host_code_ran(v);
+	vmx_host_code_ran(v);
 	return handled;
 }

@@ -240,14 +240,7 @@ static __always_inline unsigned int enter_until_exit(struct vcpu **at)
 	return unlikely(v->pv.watched) ? watched_exit(v, kind) : kind;
 }
 
-/**
- * cpu_run() - run the guest, exit by exit, until something ends the burst
- * @v: the vCPU, inside a burst
- * @kind: an exit to be handled again first; 0: none
- *
- * Return: enum next, never NEXT_ENTER; @kind says of which exit.
- */
-unsigned int cpu_run(struct vcpu *v, unsigned int *kind)
+unsigned int vmx_run(struct vcpu *v, unsigned int *kind)
 {
 	return run_loop(v, kind, flush, enter_until_exit, exit_table, exit_settle);
 }

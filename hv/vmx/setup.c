@@ -14,25 +14,15 @@
 #include "vmcs.h"
 #include "vmx.h"
 
-/**
- * cpu_probe() - find out what this machine's CPUs can do; the answer is in cpu_caps
- *
- * Return: 0, or a negative errno; cpu_why_not() then says why.
- */
-int cpu_probe(void)
+int vmx_probe(void)
 {
-	static bool done;
-	static int result;
+	int err = vmx_caps_probe();
 
-	if (!done) {
-		result = vmx_caps_probe();
-		if (!result) {
-			vmx_perf_probe();
-			vmx_mitigate_probe();
-		}
-		done = true;
-	}
-	return result;
+	if (err)
+		return err;
+	vmx_perf_probe();
+	vmx_mitigate_probe();
+	return 0;
 }
 
 static void check_ipi(void *answer)
@@ -105,22 +95,15 @@ static void fill_msr_bitmap(void)
 		clear_bit(read_only[i] & 0x1fff, vmx_msr_bitmap + 1024);
 }
 
-/**
- * cpu_setup() - see that VMX can be used on every CPU, and make what it takes
- *
- * Return: 0, or a negative errno; cpu_why_not() then says why.
- */
-int cpu_setup(void)
+int vmx_setup(void)
 {
 	atomic_t busy = ATOMIC_INIT(0);
-	int err = cpu_probe();
+	int err;
 
-	if (err)
-		return err;
 	on_each_cpu(check_ipi, &busy, 1);
 	err = atomic_read(&busy);
 	if (err) {
-		vmx_refuse(err == -EBUSY ? CPU_TAKEN
+		vmx_refuse(err == -EBUSY ? vmx_ops.words.taken
 					 : "the CPUs of this machine differ in their VT-x");
 		return err;
 	}
@@ -132,10 +115,22 @@ int cpu_setup(void)
 	return 0;
 }
 
-/**
- * cpu_cleanup() - the opposite of cpu_setup(); no VM exists
- */
-void cpu_cleanup(void)
+void vmx_cleanup(void)
 {
 	free_regions();
 }
+
+const struct cpu_ops vmx_ops = {
+	.words = {
+		.feature = "VMX",
+		/* KVM holds it while it is loaded on Linux 6.12 and later. */
+		.taken = "VT-x is in use by another hypervisor; stop it first (KVM: end its VMs; "
+			 "from Linux 6.12 on also rmmod kvm_intel, or kvm.enable_virt_at_load=0)",
+		.nested = "EPT",
+		.nested_ad = "accessed and dirty flags in EPT",
+		.tags = "VPID with INVVPID",
+		.step = "the monitor trap flag",
+	},
+#define CPU_OP(type, name, params, args) .name = vmx_##name,
+#include "../cpu_ops.h"
+};

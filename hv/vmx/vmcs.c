@@ -46,13 +46,7 @@ static void make_current(struct vcpu *v, struct vmx_cpu *c)
 	}
 }
 
-/**
- * cpu_load() - make a vCPU's VMCS current on this CPU
- * @v: the vCPU; preemption is off, interrupts are on
- *
- * Return: false when VMX is off on this CPU because it is going away.
- */
-bool cpu_load(struct vcpu *v)
+bool vmx_load(struct vcpu *v)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
 	int old = READ_ONCE(v->hw.cpu);
@@ -71,45 +65,26 @@ bool cpu_load(struct vcpu *v)
 	return true;
 }
 
-/**
- * cpu_still_loaded() - is the vCPU that cpu_load() loaded still there?
- * @v: the vCPU; interrupts are off, and stay so until cpu_unload()
- *
- * Where VMX is on only briefly, it comes on here.
- *
- * Return: false when VMX was switched off between cpu_load() and now.
- */
-bool cpu_still_loaded(struct vcpu *v)
+bool vmx_still_loaded(struct vcpu *v)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
 
 	if (COMPAT_VMX_BRIEF) {
-		if (cpu_on_here())
+		if (vmx_on_here())
 			return false;
 		make_current(v, c);
 	}
 	return c->current_vcpu == v;
 }
 
-/**
- * cpu_unload() - interrupts are about to be on
- * @v: the vCPU; cpu_still_loaded() has said yes
- *
- * Where VMX is on only briefly, it goes off here, and the VMCS is active on no CPU.
- */
-void cpu_unload(struct vcpu *v)
+/* Where VMX goes off here, the VMCS is active on no CPU. */
+void vmx_unload(struct vcpu *v)
 {
 	if (COMPAT_VMX_BRIEF)
-		cpu_off_here();
+		vmx_off_here();
 }
 
-/**
- * cpu_vcpu_init() - give a vCPU its VMCS
- * @v: the vCPU; its paging mode is known
- *
- * Return: 0 or a negative errno.
- */
-int cpu_vcpu_init(struct vcpu *v)
+int vmx_vcpu_init(struct vcpu *v)
 {
 	v->hw.how = VMX_ENTER_LAUNCH;
 	v->hw.cpu = -1;
@@ -125,11 +100,7 @@ int cpu_vcpu_init(struct vcpu *v)
 	return 0;
 }
 
-/**
- * cpu_vcpu_free() - the opposite of cpu_vcpu_init()
- * @v: the vCPU; harmless if cpu_vcpu_init() was never reached
- */
-void cpu_vcpu_free(struct vcpu *v)
+void vmx_vcpu_free(struct vcpu *v)
 {
 	int cpu;
 

@@ -120,12 +120,7 @@ void vmx_invept(u64 eptp)
 	asm volatile("invept %0, %1" : : "m"(op), "r"(type) : "cc", "memory");
 }
 
-/**
- * cpu_on_here() - switch VMX on on this CPU
- *
- * Interrupts are off. Return: 0, -EBUSY when somebody else has it on, -EIO when the CPU refuses.
- */
-int cpu_on_here(void)
+int vmx_on_here(void)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
 	struct invvpid_operand none = {};
@@ -159,12 +154,7 @@ int cpu_on_here(void)
 	return 0;
 }
 
-/**
- * cpu_off_here() - the opposite; every VMCS that is active on this CPU becomes inactive
- *
- * Interrupts are off. Harmless where VMX is off.
- */
-void cpu_off_here(void)
+void vmx_off_here(void)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
 	struct vcpu *v, *next;
@@ -179,23 +169,13 @@ void cpu_off_here(void)
 	compat_pt_handle_vmx(0);
 }
 
-/**
- * cpu_forget_tags() - whoever has virtualisation next may leave TLB tags here that we will use
- *
- * Interrupts are off, and it is off on this CPU.
- */
-void cpu_forget_tags(void)
+void vmx_forget_tags(void)
 {
 	this_cpu_write(vmx_cpu.tags_known, false);
 }
 
-/**
- * cpu_emergency_off() - a panic: switch VMX off on this CPU
- *
- * In any context, NMI included. The CPU will run nothing of ours any more, so the VMCSs need no VMCLEAR: they
- * are memory of a kernel that has ended.
- */
-void cpu_emergency_off(void)
+/* The VMCSs need no VMCLEAR: they are memory of a kernel that has ended. */
+void vmx_emergency_off(void)
 {
 	if (!(__read_cr4() & X86_CR4_VMXE))
 		return;

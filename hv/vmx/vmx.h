@@ -9,6 +9,8 @@
 #include <linux/types.h>
 #include <asm/vmx.h>
 
+#include "../cpu.h"
+
 struct vcpu;
 
 /* How to enter: vmx_vcpu.how. */
@@ -69,7 +71,6 @@ struct vmx_config {
 	bool invept_context;
 	bool invvpid_address;
 	u32 invvpid_context_type; /* the narrowest that drops a VPID's entries */
-	u8 cr3_targets;		  /* CR3-target values there are: SDM vol. 3, A.6 */
 	bool wants_cr3_exits;	  /* the CPU cannot leave MOV CR3 alone */
 };
 extern struct vmx_config vmx_config;
@@ -86,6 +87,10 @@ struct vmx_cpu {
 DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
 
 extern void *vmx_msr_bitmap;
+
+/* The slots of vmx_ops: ../cpu_ops.h says what each does. */
+#define CPU_OP(type, name, params, args) type vmx_##name params;
+#include "../cpu_ops.h"
 
 int vmx_caps_probe(void);
 void vmx_refuse(const char *why);
