@@ -40,11 +40,13 @@ CPU_OP(void, emergency_off, (void), ())
 
 /* ---- a vCPU's life ---- */
 
-/* Make the vendor's part; the paging mode is known. 0 or an errno. May sleep. */
+/* Memory for a vCPU and what the vendor keeps with it, all zero; NULL. */
+CPU_OP(struct vcpu *, vcpu_alloc, (void), ())
+/* Make the vendor's part; the paging mode is known. Sets vcpu.tagged. 0 or an errno. May sleep. */
 CPU_OP(int, vcpu_init, (struct vcpu *v), (v))
 /* Give it the state that is the same in every guest. Loaded. */
 CPU_OP(void, vcpu_setup, (struct vcpu *v), (v))
-/* The opposite of both; harmless if vcpu_init was never reached. */
+/* The end, of the memory too; vcpu_init and vcpu_setup may never have been reached. */
 CPU_OP(void, vcpu_free, (struct vcpu *v), (v))
 /* Bring it to this CPU; preemption is off, interrupts are on. False when virtualisation is off here,
  * because the CPU is going away. */

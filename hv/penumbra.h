@@ -25,7 +25,6 @@
 #include "cpu.h"
 #include "mmu/emulate.h"
 #include "mmu/modes.h"
-#include "vmx/vmx.h"
 
 #define PENUMBRA_MAX_VCPUS	  1
 #define PENUMBRA_HC_SHARE_ROOTS	  0x70656e01 /* VMCALL: RBX is the page; mmu/shadow/roots.c */
@@ -77,9 +76,9 @@ enum answer {
 	ANSWER_MMIO_READ, /* a load from device memory: the answer goes to a register */
 };
 
+/* The vendor keeps what it needs around it: cpu_vcpu_alloc(). */
 struct vcpu {
 	struct emu_regs regs; /* gpr[] is always right but for rsp; the rest when asked for */
-	struct vmx_vcpu hw;   /* the vendor's part */
 	/* Of the exit that is being handled; here, not on the stack, because each exit pays for that. */
 	struct paging_fault fault;
 	struct paging_result result;
@@ -117,6 +116,7 @@ struct vcpu {
 	bool has_run;
 	bool stopped; /* the VM cannot go on */
 	bool mitigations;
+	bool tagged; /* its TLB entries are, so that entries and exits flush none; the vendor says */
 
 	u64 cr4_allowed; /* bits the guest may set, by its CPUID */
 	u32 nr_cpuid;

@@ -17,8 +17,8 @@
  * report_derive() - bring the counters that follow from others up to date
  * @vm: the VM
  *
- * They are worked out when somebody looks, so that an exit pays for none of them. Without a VPID
- * each VM entry flushes, and each entry ends in an exit.
+ * They are worked out when somebody looks, so that an exit pays for none of them. Where TLB
+ * entries are not tagged each VM entry flushes, and each entry ends in an exit.
  */
 void report_derive(struct vm *vm)
 {
@@ -30,7 +30,7 @@ void report_derive(struct vm *vm)
 	for (i = 0; i < PENUMBRA_MAX_EXIT_REASONS; i++)
 		all += READ_ONCE(vm->by_reason[i]);
 	WRITE_ONCE(vm->count.v[CNT_exits], all - host);
-	if (v && !v->hw.tag.vpid)
+	if (v && !v->tagged)
 		WRITE_ONCE(vm->count.v[CNT_flush_host_transition], all);
 }
 

@@ -61,7 +61,7 @@ static int alloc_parts(struct vcpu *v)
  */
 struct vcpu *vcpu_create(struct vm *vm)
 {
-	struct vcpu *v = kzalloc(sizeof(*v), GFP_KERNEL_ACCOUNT);
+	struct vcpu *v = cpu_vcpu_alloc();
 	int err;
 
 	if (!v)
@@ -106,9 +106,8 @@ void vcpu_free(struct vcpu *v)
 {
 	if (v->pv.pg)
 		v->pv.pg->ops->vcpu_free(&v->pv);
-	cpu_vcpu_free(v);
 	kvfree(v->cpuid);
 	free_page((unsigned long)v->pio);
 	free_page((unsigned long)v->run);
-	kfree(v);
+	cpu_vcpu_free(v);
 }

@@ -34,11 +34,12 @@ static u32 primary_controls(const struct vcpu *v)
 
 static u32 secondary_controls(const struct vcpu *v)
 {
+	const struct vmx_vcpu *vmx = to_vmx(v);
 	u32 c = vmx_config.secondary;
 
-	if (!v->hw.nested)
+	if (!vmx->nested)
 		c &= ~SECONDARY_EXEC_ENABLE_EPT;
-	if (!v->hw.tag.vpid)
+	if (!vmx->tag.vpid)
 		c &= ~SECONDARY_EXEC_ENABLE_VPID;
 	return c;
 }
@@ -57,28 +58,31 @@ static u32 secondary_controls(const struct vcpu *v)
 
 void vmx_new_cpuid(struct vcpu *v)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
 	bool trapped = v->pv.pg->ops->traps & TRAP_MODE;
 
-	v->hw.cr0_owned = CR0_OWNED_ALWAYS | (trapped ? 0 : CR0_OF_MODE);
-	v->hw.cr4_owned = (CR4_OWNED_ALWAYS | (trapped ? 0 : CR4_OF_MODE)) & v->cr4_allowed;
-	vmcs_writel(CR0_GUEST_HOST_MASK, ~v->hw.cr0_owned);
-	vmcs_writel(CR4_GUEST_HOST_MASK, ~v->hw.cr4_owned);
+	vmx->cr0_owned = CR0_OWNED_ALWAYS | (trapped ? 0 : CR0_OF_MODE);
+	vmx->cr4_owned = (CR4_OWNED_ALWAYS | (trapped ? 0 : CR4_OF_MODE)) & v->cr4_allowed;
+	vmcs_writel(CR0_GUEST_HOST_MASK, ~vmx->cr0_owned);
+	vmcs_writel(CR4_GUEST_HOST_MASK, ~vmx->cr4_owned);
 	vmx_update_crs(v);
 }
 
 /* The controls that a paging mode chooses. */
 static void set_mode_controls(struct vcpu *v)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
+
 	/* Looping #AC or #DB delivery would hold the CPU: both go through us. SDM vol. 3, 26.2. */
 	u32 exceptions = BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC);
 
 	if (v->pv.pg->ops->traps & TRAP_PF)
 		exceptions |= BIT(X86_TRAP_PF);
-	v->hw.primary = primary_controls(v);
-	v->hw.stepping = false;
+	vmx->primary = primary_controls(v);
+	vmx->stepping = false;
 	v->pv.rearm = true;
-	vmcs_write32(CPU_BASED_VM_EXEC_CONTROL, v->hw.primary);
-	if (v->hw.primary & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
+	vmcs_write32(CPU_BASED_VM_EXEC_CONTROL, vmx->primary);
+	if (vmx->primary & CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
 		vmcs_write32(SECONDARY_VM_EXEC_CONTROL, secondary_controls(v));
 	vmcs_write32(EXCEPTION_BITMAP, exceptions);
 	vmx_new_cpuid(v);
@@ -86,21 +90,25 @@ static void set_mode_controls(struct vcpu *v)
 
 void vmx_mode_changed(struct vcpu *v)
 {
-	v->hw.nested = v->pv.pg->ops->traps & TRAP_NESTED;
+	struct vmx_vcpu *vmx = to_vmx(v);
+
+	vmx->nested = v->pv.pg->ops->traps & TRAP_NESTED;
 	set_mode_controls(v);
 	/* The other modes' CR3 comes with their root. */
-	if (v->hw.nested)
+	if (vmx->nested)
 		vmcs_writel(GUEST_CR3, v->pv.cr3);
 }
 
 static void set_step(struct vcpu *v)
 {
-	v->hw.stepping = v->pv.step;
-	if (v->hw.stepping)
-		v->hw.primary |= CPU_BASED_MONITOR_TRAP_FLAG;
+	struct vmx_vcpu *vmx = to_vmx(v);
+
+	vmx->stepping = v->pv.step;
+	if (vmx->stepping)
+		vmx->primary |= CPU_BASED_MONITOR_TRAP_FLAG;
 	else
-		v->hw.primary &= ~CPU_BASED_MONITOR_TRAP_FLAG;
-	vmcs_write32(CPU_BASED_VM_EXEC_CONTROL, v->hw.primary);
+		vmx->primary &= ~CPU_BASED_MONITOR_TRAP_FLAG;
+	vmcs_write32(CPU_BASED_VM_EXEC_CONTROL, vmx->primary);
 }
 
 /* SSP's base-address buffer: let its values pass, or none while it is off. */
@@ -119,7 +127,7 @@ static void set_cr3_targets(struct vcpu *v)
 void vmx_rearm(struct vcpu *v)
 {
 	v->pv.rearm = false;
-	if (v->pv.step != v->hw.stepping)
+	if (v->pv.step != to_vmx(v)->stepping)
 		set_step(v);
 	set_cr3_targets(v);
 	/*
@@ -132,6 +140,7 @@ void vmx_rearm(struct vcpu *v)
 
 void vmx_vcpu_setup(struct vcpu *v)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
 	u64 value;
 
 	set_mode_controls(v);
@@ -145,13 +154,13 @@ void vmx_vcpu_setup(struct vcpu *v)
 	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, 0);
 	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, 0);
 	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
-	v->hw.slice = vmx_slice(v->patience);
-	if (v->hw.slice)
-		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, v->hw.slice);
+	vmx->slice = vmx_slice(v->patience);
+	if (vmx->slice)
+		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, vmx->slice);
 	vmcs_write64(MSR_BITMAP, __pa(vmx_msr_bitmap));
 	vmcs_write64(VMCS_LINK_POINTER, ~0ULL);
-	if (v->hw.tag.vpid)
-		vmcs_write16(VIRTUAL_PROCESSOR_ID, v->hw.tag.vpid);
+	if (vmx->tag.vpid)
+		vmcs_write16(VIRTUAL_PROCESSOR_ID, vmx->tag.vpid);
 
 	vmcs_write64(GUEST_IA32_DEBUGCTL, 0);
 	vmcs_write32(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
@@ -171,7 +180,7 @@ void vmx_vcpu_setup(struct vcpu *v)
 	vmcs_write16(HOST_FS_SELECTOR, 0);
 	vmcs_write16(HOST_GS_SELECTOR, 0);
 	vmcs_write16(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
-	vmcs_writel(HOST_FS_BASE, v->hw.host_fs_base);
+	vmcs_writel(HOST_FS_BASE, vmx->host_fs_base);
 	vmx_mitigate_vcpu(v);
 	rdmsrq(MSR_EFER, value);
 	vmcs_write64(HOST_IA32_EFER, value);

@@ -17,12 +17,14 @@ u64 vmx_exit_detail(struct vcpu *v)
 
 unsigned int vmx_exit_reason(struct vcpu *v)
 {
-	return v->hw.reason;
+	return to_vmx(v)->reason;
 }
 
 u64 vmx_entry_failure(struct vcpu *v)
 {
-	return v->hw.entry_error ? v->hw.entry_error : v->hw.reason;
+	struct vmx_vcpu *vmx = to_vmx(v);
+
+	return vmx->entry_error ? vmx->entry_error : vmx->reason;
 }
 
 static void common_fault(struct paging_fault *f)

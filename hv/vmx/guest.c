@@ -107,11 +107,12 @@ void vmx_use_regs(struct vcpu *v)
 
 void vmx_sync_crs(struct vcpu *v)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
 	struct paging_vcpu *pv = &v->pv;
 
-	pv->cr0 = (pv->cr0 & ~v->hw.cr0_owned) | (vmcs_readl(GUEST_CR0) & v->hw.cr0_owned);
-	pv->cr4 = (pv->cr4 & ~v->hw.cr4_owned) | (vmcs_readl(GUEST_CR4) & v->hw.cr4_owned);
-	if (v->hw.nested)
+	pv->cr0 = (pv->cr0 & ~vmx->cr0_owned) | (vmcs_readl(GUEST_CR0) & vmx->cr0_owned);
+	pv->cr4 = (pv->cr4 & ~vmx->cr4_owned) | (vmcs_readl(GUEST_CR4) & vmx->cr4_owned);
+	if (vmx->nested)
 		pv->cr3 = vmcs_readl(GUEST_CR3);
 }
 
@@ -142,7 +143,7 @@ void vmx_update_crs(struct vcpu *v)
 
 void vmx_update_root(struct vcpu *v)
 {
-	if (v->hw.nested)
+	if (to_vmx(v)->nested)
 		vmcs_write64(EPT_POINTER, v->pv.nested_root);
 	vmcs_write_sure(GUEST_CR3, v->pv.hw_cr3);
 }
@@ -212,7 +213,7 @@ void vmx_set_sregs(struct vcpu *v, const struct kvm_sregs *s)
 	vmcs_writel(GUEST_IDTR_BASE, s->idt.base);
 	vmcs_write32(GUEST_IDTR_LIMIT, s->idt.limit);
 	vmx_update_crs(v);
-	if (v->hw.nested)
+	if (to_vmx(v)->nested)
 		vmcs_writel(GUEST_CR3, v->pv.cr3);
 }
 

@@ -43,21 +43,22 @@ static void host_of_cpu(struct vcpu *v)
 	vmcs_writel(HOST_IA32_SYSENTER_ESP, value);
 	rdmsrq(MSR_IA32_SYSENTER_EIP, value);
 	vmcs_writel(HOST_IA32_SYSENTER_EIP, value);
-	v->hw.host_cpu = cpu;
+	to_vmx(v)->host_cpu = cpu;
 }
 
 /* Control registers of the host can change under an interrupt handler. */
 static void host_control_registers(struct vcpu *v)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
 	u64 cr3 = __read_cr3(), cr4 = __read_cr4();
 
-	if (unlikely(cr3 != v->hw.host_cr3)) {
+	if (unlikely(cr3 != vmx->host_cr3)) {
 		vmcs_writel(HOST_CR3, cr3);
-		v->hw.host_cr3 = cr3;
+		vmx->host_cr3 = cr3;
 	}
-	if (unlikely(cr4 != v->hw.host_cr4)) {
+	if (unlikely(cr4 != vmx->host_cr4)) {
 		vmcs_writel(HOST_CR4, cr4);
-		v->hw.host_cr4 = cr4;
+		vmx->host_cr4 = cr4;
 	}
 }
 
@@ -67,36 +68,39 @@ static void host_control_registers(struct vcpu *v)
  */
 static void host_segments_save(struct vcpu *v)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
 	u64 fs_base;
 
-	savesegment(ds, v->hw.host_ds);
-	savesegment(es, v->hw.host_es);
-	savesegment(fs, v->hw.host_fs);
-	savesegment(gs, v->hw.host_gs);
-	store_ldt(v->hw.host_ldt);
+	savesegment(ds, vmx->host_ds);
+	savesegment(es, vmx->host_es);
+	savesegment(fs, vmx->host_fs);
+	savesegment(gs, vmx->host_gs);
+	store_ldt(vmx->host_ldt);
 	rdmsrq(MSR_FS_BASE, fs_base);
-	if (fs_base != v->hw.host_fs_base) {
+	if (fs_base != vmx->host_fs_base) {
 		vmcs_writel(HOST_FS_BASE, fs_base);
-		v->hw.host_fs_base = fs_base;
+		vmx->host_fs_base = fs_base;
 	}
-	rdmsrq(MSR_KERNEL_GS_BASE, v->hw.host_kernel_gs_base);
+	rdmsrq(MSR_KERNEL_GS_BASE, vmx->host_kernel_gs_base);
 }
 
 static void host_segments_restore(struct vcpu *v)
 {
-	if (unlikely(v->hw.host_ldt))
-		asm volatile("lldt %0" : : "m"(v->hw.host_ldt));
-	if (unlikely(v->hw.host_ds | v->hw.host_es)) {
-		loadsegment(ds, v->hw.host_ds);
-		loadsegment(es, v->hw.host_es);
+	struct vmx_vcpu *vmx = to_vmx(v);
+
+	if (unlikely(vmx->host_ldt))
+		asm volatile("lldt %0" : : "m"(vmx->host_ldt));
+	if (unlikely(vmx->host_ds | vmx->host_es)) {
+		loadsegment(ds, vmx->host_ds);
+		loadsegment(es, vmx->host_es);
 	}
-	if (unlikely(v->hw.host_fs)) {
-		loadsegment(fs, v->hw.host_fs);
-		wrmsrq(MSR_FS_BASE, v->hw.host_fs_base);
+	if (unlikely(vmx->host_fs)) {
+		loadsegment(fs, vmx->host_fs);
+		wrmsrq(MSR_FS_BASE, vmx->host_fs_base);
 	}
-	if (unlikely(v->hw.host_gs))
-		load_gs_index(v->hw.host_gs);
-	wrmsrq(MSR_KERNEL_GS_BASE, v->hw.host_kernel_gs_base);
+	if (unlikely(vmx->host_gs))
+		load_gs_index(vmx->host_gs);
+	wrmsrq(MSR_KERNEL_GS_BASE, vmx->host_kernel_gs_base);
 	invalidate_tss_limit();
 	load_fixmap_gdt(smp_processor_id());
 }
@@ -120,12 +124,14 @@ static void load_syscall_msrs(u64 star, u64 lstar, u64 fmask)
  */
 void vmx_load_debug_registers(struct vcpu *v)
 {
-	if (!v->hw.debug_loaded) {
-		get_debugreg(v->hw.host_dr[0], 0);
-		get_debugreg(v->hw.host_dr[1], 1);
-		get_debugreg(v->hw.host_dr[2], 2);
-		get_debugreg(v->hw.host_dr[3], 3);
-		v->hw.debug_loaded = true;
+	struct vmx_vcpu *vmx = to_vmx(v);
+
+	if (!vmx->debug_loaded) {
+		get_debugreg(vmx->host_dr[0], 0);
+		get_debugreg(vmx->host_dr[1], 1);
+		get_debugreg(vmx->host_dr[2], 2);
+		get_debugreg(vmx->host_dr[3], 3);
+		vmx->debug_loaded = true;
 	}
 	set_debugreg(v->dr[0], 0);
 	set_debugreg(v->dr[1], 1);
@@ -139,14 +145,16 @@ void vmx_load_debug_registers(struct vcpu *v)
  */
 static void host_debug_restore(struct vcpu *v)
 {
-	if (unlikely(v->hw.host_debugctl))
-		update_debugctlmsr(v->hw.host_debugctl);
-	if (unlikely(v->hw.debug_loaded)) {
-		set_debugreg(v->hw.host_dr[0], 0);
-		set_debugreg(v->hw.host_dr[1], 1);
-		set_debugreg(v->hw.host_dr[2], 2);
-		set_debugreg(v->hw.host_dr[3], 3);
-		v->hw.debug_loaded = false;
+	struct vmx_vcpu *vmx = to_vmx(v);
+
+	if (unlikely(vmx->host_debugctl))
+		update_debugctlmsr(vmx->host_debugctl);
+	if (unlikely(vmx->debug_loaded)) {
+		set_debugreg(vmx->host_dr[0], 0);
+		set_debugreg(vmx->host_dr[1], 1);
+		set_debugreg(vmx->host_dr[2], 2);
+		set_debugreg(vmx->host_dr[3], 3);
+		vmx->debug_loaded = false;
 	}
 	if (unlikely(hw_breakpoint_active())) {
 		set_debugreg(DR6_RESERVED, 6);
@@ -162,14 +170,15 @@ static void guest_debug_restore(struct vcpu *v)
 
 void vmx_burst_begin(struct vcpu *v)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
 	struct syscall_msrs *host = this_cpu_ptr(&host_syscall);
 
-	if (unlikely(v->hw.host_cpu != smp_processor_id()))
+	if (unlikely(vmx->host_cpu != smp_processor_id()))
 		host_of_cpu(v);
 	host_control_registers(v);
 	host_segments_save(v);
 	vmx_perf_switch(v);
-	v->hw.host_debugctl = get_debugctlmsr();
+	vmx->host_debugctl = get_debugctlmsr();
 	if (unlikely(!host->lstar)) {
 		rdmsrq(MSR_STAR, host->star);
 		rdmsrq(MSR_LSTAR, host->lstar);
@@ -198,6 +207,7 @@ void vmx_burst_end(struct vcpu *v)
 
 bool vmx_let_interrupts(struct vcpu *v)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
 	u64 cr2 = native_read_cr2();
 
 	host_debug_restore(v);
@@ -205,12 +215,12 @@ bool vmx_let_interrupts(struct vcpu *v)
 	local_irq_enable();
 	asm volatile("nop"); /* STI holds interrupts off for one instruction */
 	local_irq_disable();
-	v->hw.host_debugctl = get_debugctlmsr();
+	vmx->host_debugctl = get_debugctlmsr();
 	native_write_cr2(cr2);
 	if (unlikely(!vmx_still_loaded(v)))
 		return false;
-	if (v->hw.slice)
-		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, v->hw.slice);
+	if (vmx->slice)
+		vmcs_write32(VMX_PREEMPTION_TIMER_VALUE, vmx->slice);
 	guest_debug_restore(v);
 	vmx_host_code_ran(v);
 	host_control_registers(v);

@@ -78,13 +78,14 @@ void vmx_mitigate_probe(void)
  */
 void vmx_mitigate_vcpu(struct vcpu *v)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
 	bool guarded = v->mitigations && needed.exits;
 
 	vmcs_writel(HOST_RIP, (unsigned long)(guarded ? vmx_exit_guarded : vmx_exit_plain));
 	if (guarded && needed.spec)
-		v->hw.how |= VMX_ENTER_SPEC;
+		vmx->how |= VMX_ENTER_SPEC;
 	if (v->mitigations && needed.verw)
-		v->hw.how |= VMX_ENTER_VERW;
+		vmx->how |= VMX_ENTER_VERW;
 }
 
 /**
@@ -103,7 +104,7 @@ void vmx_mitigate_switch(struct vcpu *v)
  */
 void vmx_mitigate_host_ran(struct vcpu *v)
 {
-	if (unlikely(needed.l1d) && v->mitigations && v->hw.nested)
+	if (unlikely(needed.l1d) && v->mitigations && to_vmx(v)->nested)
 		wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 }
 

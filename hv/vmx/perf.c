@@ -56,16 +56,18 @@ void vmx_perf_probe(void)
 
 static noinline void use_global(struct vcpu *v, bool on)
 {
-	v->hw.perf_global = on;
+	to_vmx(v)->perf_global = on;
 	vmcs_write32(VM_EXIT_CONTROLS, vmx_config.exit | (on ? EXIT_GLOBAL : 0));
 	vmcs_write32(VM_ENTRY_CONTROLS, vmx_config.entry | (on ? ENTRY_GLOBAL : 0));
 }
 
 static noinline void use_lists(struct vcpu *v, u32 count)
 {
-	v->hw.perf_count = count;
-	vmcs_write64(VM_ENTRY_MSR_LOAD_ADDR, __pa(v->hw.perf_guest));
-	vmcs_write64(VM_EXIT_MSR_LOAD_ADDR, __pa(v->hw.perf_host));
+	struct vmx_vcpu *vmx = to_vmx(v);
+
+	vmx->perf_count = count;
+	vmcs_write64(VM_ENTRY_MSR_LOAD_ADDR, __pa(vmx->perf_guest));
+	vmcs_write64(VM_EXIT_MSR_LOAD_ADDR, __pa(vmx->perf_host));
 	vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, count);
 	vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, count);
 }
@@ -76,6 +78,7 @@ static noinline void use_lists(struct vcpu *v, u32 count)
  */
 void vmx_perf_switch(struct vcpu *v)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
 	bool global = false, pmu = READ_ONCE(param.pmu);
 	struct perf_guest_switch_msr *msr;
 	u32 count = 0;
@@ -91,19 +94,19 @@ void vmx_perf_switch(struct vcpu *v)
 			vmcs_write64(HOST_IA32_PERF_GLOBAL_CTRL, msr[i].host);
 			global = true;
 		} else if (count < VMX_PERF_MSRS) {
-			v->hw.perf_guest[count] = (struct vmx_msr_entry){
+			vmx->perf_guest[count] = (struct vmx_msr_entry){
 				.index = msr[i].msr,
 				.value = msr[i].guest,
 			};
-			v->hw.perf_host[count] = (struct vmx_msr_entry){
+			vmx->perf_host[count] = (struct vmx_msr_entry){
 				.index = msr[i].msr,
 				.value = msr[i].host,
 			};
 			count++;
 		}
 	}
-	if (unlikely(global != v->hw.perf_global))
+	if (unlikely(global != vmx->perf_global))
 		use_global(v, global);
-	if (unlikely(count != v->hw.perf_count))
+	if (unlikely(count != vmx->perf_count))
 		use_lists(v, count);
 }

@@ -89,22 +89,23 @@ static inline unsigned int kind_of_exception(void)
  */
 static __always_inline void flush(struct vcpu *v)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
 	struct counters *c = &v->vm->count;
 	u32 what = v->pv.flush;
 
 	v->pv.flush = 0;
-	if (unlikely(what & FLUSH_NESTED) && v->hw.nested) {
+	if (unlikely(what & FLUSH_NESTED) && vmx->nested) {
 		vmx_invept(v->pv.nested_root);
 		count(c, flush_host_invept);
 	}
-	if (unlikely(!v->hw.tag.vpid) || !(what & (FLUSH_ADDR | FLUSH_CONTEXT)))
+	if (unlikely(!vmx->tag.vpid) || !(what & (FLUSH_ADDR | FLUSH_CONTEXT)))
 		return;
 	if (!(what & FLUSH_CONTEXT) && likely(vmx_config.invvpid_address)) {
-		v->hw.tag.gva = v->pv.flush_gva;
-		vmx_invvpid(&v->hw.tag, VMX_VPID_EXTENT_INDIVIDUAL_ADDR);
+		vmx->tag.gva = v->pv.flush_gva;
+		vmx_invvpid(&vmx->tag, VMX_VPID_EXTENT_INDIVIDUAL_ADDR);
 		count(c, flush_host_invvpid_addr);
 	} else {
-		vmx_invvpid(&v->hw.tag, vmx_config.invvpid_context_type);
+		vmx_invvpid(&vmx->tag, vmx_config.invvpid_context_type);
 		count(c, flush_host_invvpid_context);
 	}
 }
@@ -145,7 +146,7 @@ static bool find_root(struct vcpu *v)
 	struct paging_vcpu *pv = &v->pv;
 	u64 cr3 = vmcs_readl(GUEST_CR3);
 
-	return v->hw.nested || cr3 == pv->hw_cr3 || pv->pg->ops->adopt_root(pv, cr3);
+	return to_vmx(v)->nested || cr3 == pv->hw_cr3 || pv->pg->ops->adopt_root(pv, cr3);
 }
 
 /*
@@ -165,22 +166,24 @@ static void disarm(struct vcpu *v)
 /* The entry itself failed, or its reason is one that we have no name for. */
 static noinline unsigned int odd_exit(struct vcpu *v, bool entered)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
+
 	v->vm->odd_exits++;
 	if (!entered) {
-		v->hw.entry_error = vmcs_read32(VM_INSTRUCTION_ERROR);
+		vmx->entry_error = vmcs_read32(VM_INSTRUCTION_ERROR);
 		vmx_forget_launch(v);
 		disarm(v);
-		v->hw.reason = 0;
+		vmx->reason = 0;
 		return EXIT_ENTRY_FAILED;
 	}
-	v->hw.entry_error = 0;
-	if (v->hw.reason & VMX_EXIT_REASONS_FAILED_VMENTRY) {
+	vmx->entry_error = 0;
+	if (vmx->reason & VMX_EXIT_REASONS_FAILED_VMENTRY) {
 		vmx_forget_launch(v);
 		disarm(v);
 	}
-	if ((u16)v->hw.reason == EXIT_REASON_MCE_DURING_VMENTRY)
+	if ((u16)vmx->reason == EXIT_REASON_MCE_DURING_VMENTRY)
 		return EXIT_MACHINE_CHECK;
-	return v->hw.reason & VMX_EXIT_REASONS_FAILED_VMENTRY ? EXIT_ENTRY_FAILED : EXIT_UNKNOWN;
+	return vmx->reason & VMX_EXIT_REASONS_FAILED_VMENTRY ? EXIT_ENTRY_FAILED : EXIT_UNKNOWN;
 }
 
 /* What an exit needs that is rare; by itself, so that the others save no registers for it. */
@@ -230,7 +233,7 @@ static __always_inline unsigned int enter_until_exit(struct vcpu **at)
 	}
 	*at = v;
 	reason = vmcs_read_raw(vmcs_field(VM_EXIT_REASON, VMCS_WIDTH_32));
-	v->hw.reason = reason;
+	to_vmx(v)->reason = reason;
 	if (unlikely(reason >= PENUMBRA_MAX_EXIT_REASONS))
 		return odd_exit(v, true);
 	v->vm->by_reason[reason]++;

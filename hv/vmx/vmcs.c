@@ -17,31 +17,32 @@ static void clear_ipi(void *vcpu)
 {
 	struct vcpu *v = vcpu;
 
-	if (v->hw.cpu == smp_processor_id())
+	if (to_vmx(v)->cpu == smp_processor_id())
 		vmx_clear_here(v);
 }
 
 /* VMX is on, interrupts are off, and the VMCS is active on no other CPU. */
 static void make_current(struct vcpu *v, struct vmx_cpu *c)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
 	int cpu = smp_processor_id();
 
-	if (v->hw.cpu != cpu) {
+	if (vmx->cpu != cpu) {
 		/* It comes cleared from another CPU; a new one has to be. */
-		if (v->hw.flushed_cpu < 0)
-			vmx_vmclear(v->hw.vmcs);
-		list_add(&v->hw.loaded, &c->loaded);
-		v->hw.cpu = cpu;
+		if (vmx->flushed_cpu < 0)
+			vmx_vmclear(vmx->vmcs);
+		list_add(&vmx->loaded, &c->loaded);
+		vmx->cpu = cpu;
 	}
-	vmx_vmptrld(v->hw.vmcs);
+	vmx_vmptrld(vmx->vmcs);
 	c->current_vcpu = v;
 	if (READ_ONCE(c->ran_last) != v) {
 		vmx_mitigate_switch(v);
 		WRITE_ONCE(c->ran_last, v);
 	}
-	if (v->hw.flushed_cpu != cpu) {
+	if (vmx->flushed_cpu != cpu) {
 		/* What it left in this CPU's TLB on an earlier visit may be stale by now. */
-		v->hw.flushed_cpu = cpu;
+		vmx->flushed_cpu = cpu;
 		v->pv.flush |= FLUSH_CONTEXT | FLUSH_NESTED;
 	}
 }
@@ -49,7 +50,7 @@ static void make_current(struct vcpu *v, struct vmx_cpu *c)
 bool vmx_load(struct vcpu *v)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
-	int old = READ_ONCE(v->hw.cpu);
+	int old = READ_ONCE(to_vmx(v)->cpu);
 
 	if (COMPAT_VMX_BRIEF || likely(READ_ONCE(c->current_vcpu) == v))
 		return true;
@@ -84,34 +85,49 @@ void vmx_unload(struct vcpu *v)
 		vmx_off_here();
 }
 
+struct vcpu *vmx_vcpu_alloc(void)
+{
+	struct vmx_vcpu *vmx = kzalloc(sizeof(*vmx), GFP_KERNEL_ACCOUNT);
+
+	return vmx ? &vmx->vcpu : NULL;
+}
+
 int vmx_vcpu_init(struct vcpu *v)
 {
-	v->hw.how = VMX_ENTER_LAUNCH;
-	v->hw.cpu = -1;
-	v->hw.flushed_cpu = -1;
-	v->hw.host_cpu = -1;
-	v->hw.nested = v->pv.pg->ops->traps & TRAP_NESTED;
-	v->hw.vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!v->hw.vmcs)
+	struct vmx_vcpu *vmx = to_vmx(v);
+
+	vmx->how = VMX_ENTER_LAUNCH;
+	vmx->cpu = -1;
+	vmx->flushed_cpu = -1;
+	vmx->host_cpu = -1;
+	vmx->nested = v->pv.pg->ops->traps & TRAP_NESTED;
+	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vmx->vmcs)
 		return -ENOMEM;
-	*(u32 *)v->hw.vmcs = vmx_config.revision;
+	*(u32 *)vmx->vmcs = vmx_config.revision;
 	if (v->pv.pg->cfg.vpid)
-		v->hw.tag.vpid = vmx_vpid_get();
+		vmx->tag.vpid = vmx_vpid_get();
+	v->tagged = vmx->tag.vpid;
 	return 0;
+}
+
+/* Its VMCS is active nowhere any more, and nobody will take another vCPU at this address for it. */
+static void forget(struct vcpu *v)
+{
+	int cpu = READ_ONCE(to_vmx(v)->cpu);
+
+	if (cpu >= 0)
+		smp_call_function_single(cpu, clear_ipi, v, 1);
+	for_each_possible_cpu(cpu) cmpxchg(&per_cpu(vmx_cpu, cpu).ran_last, v, NULL);
 }
 
 void vmx_vcpu_free(struct vcpu *v)
 {
-	int cpu;
+	struct vmx_vcpu *vmx = to_vmx(v);
 
-	if (!v->hw.vmcs)
-		return;
-	cpu = READ_ONCE(v->hw.cpu);
-	if (cpu >= 0)
-		smp_call_function_single(cpu, clear_ipi, v, 1);
-	/* Another vCPU may get this address. */
-	for_each_possible_cpu(cpu) cmpxchg(&per_cpu(vmx_cpu, cpu).ran_last, v, NULL);
-	free_page((unsigned long)v->hw.vmcs);
-	v->hw.vmcs = NULL;
-	vmx_vpid_put(v->hw.tag.vpid);
+	if (vmx->vmcs)
+		forget(v);
+	free_page((unsigned long)vmx->vmcs);
+	vmx_vpid_put(vmx->tag.vpid);
+	kfree(vmx);
 }

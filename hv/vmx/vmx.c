@@ -79,15 +79,16 @@ void vmx_vmptrld(void *vmcs)
  */
 void vmx_clear_here(struct vcpu *v)
 {
+	struct vmx_vcpu *vmx = to_vmx(v);
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
 
-	vmx_vmclear(v->hw.vmcs);
+	vmx_vmclear(vmx->vmcs);
 	if (c->current_vcpu == v)
 		c->current_vcpu = NULL;
-	list_del(&v->hw.loaded);
-	v->hw.how |= VMX_ENTER_LAUNCH;
+	list_del(&vmx->loaded);
+	vmx->how |= VMX_ENTER_LAUNCH;
 	/* From here on another CPU may take it. */
-	smp_store_release(&v->hw.cpu, -1);
+	smp_store_release(&vmx->cpu, -1);
 }
 
 /**
@@ -98,9 +99,11 @@ void vmx_clear_here(struct vcpu *v)
  */
 void vmx_forget_launch(struct vcpu *v)
 {
-	vmx_vmclear(v->hw.vmcs);
-	vmx_vmptrld(v->hw.vmcs);
-	v->hw.how |= VMX_ENTER_LAUNCH;
+	struct vmx_vcpu *vmx = to_vmx(v);
+
+	vmx_vmclear(vmx->vmcs);
+	vmx_vmptrld(vmx->vmcs);
+	vmx->how |= VMX_ENTER_LAUNCH;
 }
 
 struct vmx_operand {
@@ -157,12 +160,12 @@ int vmx_on_here(void)
 void vmx_off_here(void)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
-	struct vcpu *v, *next;
+	struct vmx_vcpu *vmx, *next;
 
 	if (!c->on)
 		return;
-	list_for_each_entry_safe(v, next, &c->loaded, hw.loaded)
-		vmx_clear_here(v);
+	list_for_each_entry_safe(vmx, next, &c->loaded, loaded)
+		vmx_clear_here(&vmx->vcpu);
 	c->on = false;
 	asm volatile("vmxoff" : : : "cc", "memory");
 	compat_cr4_vmxe(false);

@@ -9,9 +9,7 @@
 #include <linux/types.h>
 #include <asm/vmx.h>
 
-#include "../cpu.h"
-
-struct vcpu;
+#include "../penumbra.h"
 
 /* How to enter: vmx_vcpu.how. */
 #define VMX_ENTER_LAUNCH 1 /* VMLAUNCH rather than VMRESUME */
@@ -23,11 +21,12 @@ struct invvpid_operand {
 };
 #define VMX_PERF_MSRS 4 /* as many as perf names at most, and one to spare */
 
-/* Part of struct vcpu. entry.S reads the first two by generated offsets. */
+/* A vCPU of ours. entry.S reads the first three by generated offsets. */
 struct vmx_vcpu {
-	u64 host_rsp;  /* what the HOST_RSP field holds */
-	u32 how;       /* VMX_ENTER_*; nearly always 0 */
-	bool stepping; /* the monitor trap flag is on */
+	struct vcpu vcpu; /* first: entry.S gets its address */
+	u64 host_rsp;	  /* what the HOST_RSP field holds */
+	u32 how;	  /* VMX_ENTER_*; nearly always 0 */
+	bool stepping;	  /* the monitor trap flag is on */
 	bool nested;
 	struct invvpid_operand tag; /* vpid 0: none */
 	u32 reason;		    /* of the last exit */
@@ -57,6 +56,9 @@ struct vmx_vcpu {
 	u32 perf_count;	  /* MSRs switched by the lists */
 	struct vmx_msr_entry perf_guest[VMX_PERF_MSRS], perf_host[VMX_PERF_MSRS];
 };
+
+static_assert(!offsetof(struct vmx_vcpu, vcpu));
+#define to_vmx(v) container_of(v, struct vmx_vcpu, vcpu)
 
 /* All of the VMX controls that do not depend on a VM; worked out once from the capability MSRs. */
 struct vmx_config {
