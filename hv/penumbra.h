@@ -24,7 +24,7 @@
 #include "compat.h"
 #include "cpu.h"
 #include "mmu/emulate.h"
-#include "mmu/modes.h"
+#include "mmu/paging.h"
 
 #define PENUMBRA_MAX_VCPUS	  1
 #define PENUMBRA_HC_SHARE_ROOTS	  0x70656e01 /* VMCALL: RBX is the page; mmu/shadow/roots.c */

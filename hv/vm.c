@@ -43,7 +43,7 @@ static void note_traps(struct vm *vm)
 {
 	u32 traps = vm->pg.ops->traps & 15;
 
-	if (vm->pg.cfg.direct_faults && vm->pg.ops == &paging_shadow)
+	if (vm->pg.cfg.direct_faults && vm->pg.ops->direct_faults)
 		traps &= ~TRAP_PF;
 	vm->count.v[CNT_traps] = traps;
 }

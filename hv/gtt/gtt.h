@@ -47,7 +47,6 @@ struct gtt;
 /**
  * struct gtt_policy - a gtt_mode
  * @name: value of the module parameter gtt_mode, name in results
- * @summary: one line for people
  * @shadow: the engine walks the shadow; else the guest's own entries
  * @all: on submit: bring every open portion in step; else those that the commands name
  * @opens: on write: a store to a closed portion was trapped. Open it?
@@ -57,7 +56,6 @@ struct gtt;
  */
 struct gtt_policy {
 	const char *name;
-	const char *summary;
 	bool shadow;
 	bool all;
 	bool (*opens)(struct gtt *g, struct gtt_portion *p);

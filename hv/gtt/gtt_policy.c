@@ -79,7 +79,6 @@ static void enter_open(struct gtt *g)
 
 static const struct gtt_policy strict = {
 	.name = "strict",
-	.summary = "each store to the table traps and is carried over at once",
 	.shadow = true,
 	.opens = opens_never,
 	.closes = closes_always,
@@ -88,7 +87,6 @@ static const struct gtt_policy strict = {
 
 static const struct gtt_policy relaxed = {
 	.name = "relaxed",
-	.summary = "stores are unseen; a submission makes all portions in use again",
 	.shadow = true,
 	.all = true,
 	.opens = opens_always,
@@ -98,8 +96,6 @@ static const struct gtt_policy relaxed = {
 
 static const struct gtt_policy hybrid = {
 	.name = "hybrid",
-	.summary = "portions that are written often open; a submission makes again what changed in "
-		   "those that it names",
 	.shadow = true,
 	.opens = opens_by_stores,
 	.closes = closes_when_quiet,
@@ -108,7 +104,6 @@ static const struct gtt_policy hybrid = {
 
 static const struct gtt_policy passthrough = {
 	.name = "passthrough",
-	.summary = "no shadow, the guest's entries are used as they are: the bound for the others",
 	.opens = opens_always,
 	.closes = closes_never,
 	.enter = enter_open,

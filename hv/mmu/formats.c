@@ -41,7 +41,6 @@ static int ept_vm_init(struct paging *pg)
 
 const struct paging_ops paging_ept = {
 	.name = "ept",
-	.summary = "second-level tables walked by the CPU (EPT)",
 	NESTED_MODE_OPS(ept_vm_init),
 };
 
@@ -79,6 +78,5 @@ static int npt_vm_init(struct paging *pg)
 
 const struct paging_ops paging_npt = {
 	.name = "npt",
-	.summary = "second-level tables walked by the CPU (NPT)",
 	NESTED_MODE_OPS(npt_vm_init),
 };

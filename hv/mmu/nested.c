@@ -431,14 +431,6 @@ void nested_enter(struct paging_vcpu *pv)
 	}
 }
 
-unsigned int nested_reclaim(struct paging *pg, unsigned int pages)
-{
-	/* Bounded by guest memory: one table for 512 frames, and all of them in use. */
-	(void)pg;
-	(void)pages;
-	return 0;
-}
-
 /* State of one audit. */
 struct audit {
 	struct paging *pg;

@@ -21,7 +21,6 @@ void nested_set_mode(struct paging_vcpu *pv);
 void nested_unmap(struct paging *pg, gfn_t base, u64 npages);
 bool nested_take_dirty(struct paging *pg, gfn_t gfn);
 void nested_enter(struct paging_vcpu *pv);
-unsigned int nested_reclaim(struct paging *pg, unsigned int pages);
 u64 nested_audit(struct paging_vcpu *pv, char *text, size_t size);
 
 #define NESTED_MODE_OPS(init)                                                                    \
@@ -32,6 +31,6 @@ u64 nested_audit(struct paging_vcpu *pv, char *text, size_t size);
 	.pt_write = paging_ignore_pt_write, .open_window = paging_never_open_window,             \
 	.leave = paging_never_leave, .unmap = nested_unmap, .take_dirty = nested_take_dirty,     \
 	.enter = nested_enter, .share_roots = paging_keep_share_roots,                           \
-	.adopt_root = paging_never_adopt_root, .reclaim = nested_reclaim, .audit = nested_audit
+	.adopt_root = paging_never_adopt_root, .audit = nested_audit
 
 #endif

@@ -247,8 +247,8 @@ enum invpcid_type {
 /**
  * struct paging_ops - a paging mode
  * @name: value of the module parameter paging_mode, name in results
- * @summary: one line for people
  * @traps: TRAP_* the mode needs
+ * @direct_faults: it does what cfg.direct_faults says, so that not each #PF is seen
  * @vm_init: make paging.state; may sleep. 0 or a negative errno
  * @vm_free: give back everything, pool pages into the pool; leaves no table in use
  * @vcpu_init: make a vCPU ready for this mode (paging_vcpu.pg is set); may sleep
@@ -278,14 +278,13 @@ enum invpcid_type {
  *	0 or -EINVAL for an address it cannot have
  * @adopt_root: the guest has loaded share value @load without an exit (called before anything
  *	else when hardware's CR3 is not hw_cr3); false if that value is none of its own
- * @reclaim: give back up to @pages table pages to the pool, the least useful first; returns pages
  * @audit: compare every live entry with what a fresh walk gives; returns the number of wrong
  *	entries and describes the first in @text
  */
 struct paging_ops {
 	const char *name;
-	const char *summary;
 	u32 traps;
+	bool direct_faults;
 	int (*vm_init)(struct paging *pg);
 	void (*vm_free)(struct paging *pg);
 	int (*vcpu_init)(struct paging_vcpu *pv);
@@ -306,7 +305,6 @@ struct paging_ops {
 	void (*enter)(struct paging_vcpu *pv);
 	int (*share_roots)(struct paging_vcpu *pv, gpa_t gpa);
 	bool (*adopt_root)(struct paging_vcpu *pv, u64 load);
-	unsigned int (*reclaim)(struct paging *pg, unsigned int pages);
 	u64 (*audit)(struct paging_vcpu *pv, char *text, size_t size);
 };
 

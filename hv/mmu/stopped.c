@@ -55,13 +55,6 @@ static bool stopped_take_dirty(struct paging *pg, gfn_t gfn)
 	return true;
 }
 
-static unsigned int stopped_reclaim(struct paging *pg, unsigned int pages)
-{
-	(void)pg;
-	(void)pages;
-	return 0;
-}
-
 static u64 stopped_audit(struct paging_vcpu *pv, char *text, size_t size)
 {
 	(void)pv;
@@ -72,7 +65,6 @@ static u64 stopped_audit(struct paging_vcpu *pv, char *text, size_t size)
 
 const struct paging_ops paging_stopped = {
 	.name = "stopped",
-	.summary = "what is left of a VM that ran out of memory in a switch",
 	.vm_init = stopped_vm_init,
 	.vm_free = stopped_vm_free,
 	.vcpu_init = stopped_vcpu_init,
@@ -92,6 +84,5 @@ const struct paging_ops paging_stopped = {
 	.enter = stopped_vcpu,
 	.share_roots = paging_keep_share_roots,
 	.adopt_root = paging_never_adopt_root,
-	.reclaim = stopped_reclaim,
 	.audit = stopped_audit,
 };

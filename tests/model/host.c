@@ -558,6 +558,21 @@ void pool_sync(void)
 		     (unsigned long long)cnt.v[CNT_shadow_pages_peak], in_use);
 }
 
+bool reclaim_one(struct shadow *sh); /* of mmu/shadow/page.h, whose names are ours, too */
+
+/**
+ * host_reclaim() - shadow pages go although the budget is not used up
+ * @n: at most so many, the least useful first
+ */
+void host_reclaim(unsigned int n)
+{
+	if (pg.ops->traps & TRAP_NESTED)
+		return;
+	while (n-- && reclaim_one(pg.state))
+		;
+	pool_sync();
+}
+
 /**
  * host_refill() - what the caller does on VERDICT_REFILL: to the limit, or just enough
  *

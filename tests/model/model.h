@@ -134,6 +134,7 @@ u8 *ram(gpa_t gpa);	 /* where the bytes are now; NULL outside memory */
 u8 *ram_copy(gpa_t gpa); /* what we know they should be */
 int host_pin_sleep(gpa_t gpa);
 int host_refill(void);
+void host_reclaim(unsigned int n);
 void host_take_pool(void);
 void pool_sync(void); /* look at the pool: new owners, zero pages */
 void host_move(gfn_t gfn, u64 n);

@@ -919,8 +919,7 @@ static void op_host(void)
 		break;
 	case 2:
 		trace("reclaim");
-		pg.ops->reclaim(&pg, 1 + choose(16));
-		pool_sync();
+		host_reclaim(1 + choose(4));
 		break;
 	case 3:
 		gfn = any_table()->gfn;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host's side: unmap, dirty flags of devices, reclaim, birth and death.
+ * The host's side: unmap, dirty flags of devices, birth and death.
  */
 #include "flush.h"
 #include "live.h"
@@ -61,18 +61,6 @@ bool shadow_take_dirty(struct paging *pg, gfn_t gfn)
 	if (written)
 		pg->flush_gen++;
 	return written;
-}
-
-unsigned int shadow_reclaim(struct paging *pg, unsigned int pages)
-{
-	struct shadow *sh = shadow_of(pg);
-	unsigned int got = 0;
-
-	while (got < pages && reclaim_one(sh)) {
-		count(pg->count, tables_reclaimed);
-		got += SHADOW_TABLE_PAGES;
-	}
-	return got;
 }
 
 static size_t shadow_chunks(u32 budget)

@@ -30,6 +30,5 @@ static int hybrid_vm_init(struct paging *pg)
 
 const struct paging_ops paging_hybrid = {
 	.name = "hybrid",
-	.summary = "tables that are written often turn from strict to lazy, and back",
 	SHADOW_MODE_OPS(hybrid_vm_init),
 };

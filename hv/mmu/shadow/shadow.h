@@ -294,7 +294,6 @@ void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault);
 void shadow_unmap(struct paging *pg, gfn_t base, u64 npages);
 bool shadow_take_dirty(struct paging *pg, gfn_t gfn);
 void shadow_enter(struct paging_vcpu *pv);
-unsigned int shadow_reclaim(struct paging *pg, unsigned int pages);
 int shadow_share_roots(struct paging_vcpu *pv, gpa_t gpa);
 bool shadow_adopt_root(struct paging_vcpu *pv, u64 load);
 u64 shadow_audit(struct paging_vcpu *pv, char *text, size_t size);
@@ -304,14 +303,14 @@ void shadow_roots_note(struct paging_vcpu *pv);
 void shadow_roots_withdraw(struct paging_vcpu *pv);
 
 /* A mode of the shadow family differs from the others in its name, its policy and nothing else. */
-#define SHADOW_MODE_OPS(init)                                                                    \
-	.traps = TRAP_CR3 | TRAP_INVLPG | TRAP_PF | TRAP_MODE, .vm_init = (init),                \
-	.vm_free = shadow_vm_free, .vcpu_init = shadow_vcpu_init, .vcpu_free = shadow_vcpu_free, \
-	.prepare = shadow_prepare, .fault = shadow_fault, .load_cr3 = shadow_load_cr3,           \
-	.set_mode = shadow_set_mode, .invlpg = shadow_invlpg, .invpcid = shadow_invpcid,         \
-	.code = shadow_code, .pt_write = shadow_pt_write, .open_window = shadow_open_window,     \
-	.leave = shadow_leave, .unmap = shadow_unmap, .take_dirty = shadow_take_dirty,           \
-	.enter = shadow_enter, .reclaim = shadow_reclaim, .share_roots = shadow_share_roots,     \
-	.adopt_root = shadow_adopt_root, .audit = shadow_audit
+#define SHADOW_MODE_OPS(init)                                                                      \
+	.traps = TRAP_CR3 | TRAP_INVLPG | TRAP_PF | TRAP_MODE, .vm_init = (init),                  \
+	.vm_free = shadow_vm_free, .vcpu_init = shadow_vcpu_init, .vcpu_free = shadow_vcpu_free,   \
+	.prepare = shadow_prepare, .fault = shadow_fault, .load_cr3 = shadow_load_cr3,             \
+	.set_mode = shadow_set_mode, .invlpg = shadow_invlpg, .invpcid = shadow_invpcid,           \
+	.code = shadow_code, .pt_write = shadow_pt_write, .open_window = shadow_open_window,       \
+	.leave = shadow_leave, .unmap = shadow_unmap, .take_dirty = shadow_take_dirty,             \
+	.enter = shadow_enter, .share_roots = shadow_share_roots, .adopt_root = shadow_adopt_root, \
+	.audit = shadow_audit
 
 #endif

@@ -38,6 +38,5 @@ static int ssp_vm_init(struct paging *pg)
 
 const struct paging_ops paging_ssp = {
 	.name = "ssp",
-	.summary = "swift shadow paging: tables in use stay writable, TLB flushes synchronise",
 	SHADOW_MODE_OPS(ssp_vm_init),
 };

@@ -33,6 +33,6 @@ static int strict_vm_init(struct paging *pg)
 
 const struct paging_ops paging_shadow = {
 	.name = "shadow",
-	.summary = "traditional shadow paging: every guest page table is write-protected",
+	.direct_faults = true,
 	SHADOW_MODE_OPS(strict_vm_init),
 };
