@@ -24,9 +24,10 @@ static void configure(struct paging_config *cfg)
 	cfg->guest_1g = cpu_caps.guest_1g;
 	cfg->shadow_max_level = cpu_caps.guest_1g ? 3 : 2;
 	cfg->nested_ad = READ_ONCE(param.nested_ad) && cpu_caps.nested_ad;
-	cfg->vpid = READ_ONCE(param.tagged_tlb) && cpu_caps.tagged_tlb;
+	cfg->tagged_tlb = READ_ONCE(param.tagged_tlb) && cpu_caps.tagged_tlb;
 	cfg->prefault = READ_ONCE(param.prefault);
-	cfg->mtf = READ_ONCE(param.single_step) && cpu_caps.single_step;
+	cfg->single_step = READ_ONCE(param.single_step) && cpu_caps.single_step;
+	cfg->root_targets = cpu_caps.root_targets;
 	cfg->split_exec = READ_ONCE(param.split_exec);
 	cfg->direct_faults =
 		READ_ONCE(param.direct_faults) && cpu_caps.trap_entries && cpu_caps.pf_filter;

@@ -4,7 +4,7 @@
  *
  * One struct paging_ops per paging mode. The vCPU code (hv/run.c, hv/exit.c) turns VM exits into
  * calls of these slots, and what they leave behind (a root to walk from, flushes to perform) into
- * control fields. No paging code includes a VMX header, no VMX file knows a mode.
+ * control fields. No paging code includes a vendor's header, no vendor's file knows a mode.
  *
  * Rules that hold for every slot:
  *  - called with the VM's lock held, possibly with interrupts off: never sleeps;
@@ -36,8 +36,8 @@
 #define PF_I	BIT_ULL(4) /* instruction fetch */
 
 /* TLB flushes owed to hardware before the next entry, by growing reach. */
-#define FLUSH_ADDR    1u /* one address, every PCID of this VPID (paging_vcpu.flush_gva) */
-#define FLUSH_CONTEXT 2u /* everything cached under this vCPU's VPID, global pages included */
+#define FLUSH_ADDR    1u /* one address, every PCID of this tag (paging_vcpu.flush_gva) */
+#define FLUSH_CONTEXT 2u /* everything cached for this vCPU, global pages included */
 #define FLUSH_NESTED  4u /* everything derived from the VM's second-level tables */
 
 enum verdict {
@@ -123,9 +123,10 @@ struct paging_config {
 	u8 shadow_max_level; /* the same for shadow entries of large guest pages */
 	bool guest_1g;	     /* CPUID offers 1 GiB pages to the guest */
 	bool nested_ad;	     /* accessed and dirty flags in second-level entries */
-	bool vpid;	     /* TLB entries are tagged: flushes are explicit */
+	bool tagged_tlb;     /* TLB entries are tagged: flushes are explicit */
 	bool prefault;	     /* nested: map memory as soon as it is pinned */
-	bool mtf;	     /* the CPU has the monitor trap flag and may use it */
+	bool single_step;    /* a VM exit after one instruction can be asked for */
+	u8 root_targets;     /* CR3 values that can be loaded without a VM exit */
 	bool direct_faults; /* paging_mode=shadow: true faults go to the guest without an exit; only
 			       * where bit 51 of an entry is reserved to the CPU */
 	bool split_exec;    /* what can be executed is mapped by 4K entries: iTLB multihit */
@@ -161,8 +162,8 @@ static inline bool paging_range_valid(const struct paging_config *cfg, gpa_t gpa
 
 /*
  * SSP's base-address buffer: a page in the memory of a guest that opted in, where it finds, for
- * its own CR3 values, the value to load instead so that the MOV needs no VM exit (up to four
- * CR3-target values, Intel SDM vol. 3, 25.6.7 and 26.1.3). Written by us only, never read: what
+ * its own CR3 values, the value to load instead so that the MOV needs no VM exit (cfg.root_targets;
+ * Intel SDM vol. 3, 25.6.7 and 26.1.3). Written by us only, never read: what
  * the guest writes there is its own loss. By opting in the guest promises to flush what it changes
  * with INVLPG or INVPCID and not to count on MOV to CR3 for it.
  */
@@ -225,7 +226,7 @@ struct paging_vcpu {
 		};
 		u16 watched;
 	};
-	bool step;	/* ask for a VM exit after one instruction (cfg.mtf) */
+	bool step;	/* ask for a VM exit after one instruction (cfg.single_step) */
 	bool direct;	/* a #PF without PF_P is the guest's own: it needs no VM exit */
 	u64 window_rip; /* of the instruction that is being let through */
 	/* The base-address buffer; gpa 0: the guest has not opted in. */

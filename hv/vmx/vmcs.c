@@ -105,7 +105,7 @@ int vmx_vcpu_init(struct vcpu *v)
 	if (!vmx->vmcs)
 		return -ENOMEM;
 	*(u32 *)vmx->vmcs = vmx_config.revision;
-	if (v->pv.pg->cfg.vpid)
+	if (v->pv.pg->cfg.tagged_tlb)
 		vmx->tag.vpid = vmx_vpid_get();
 	v->tagged = vmx->tag.vpid;
 	return 0;

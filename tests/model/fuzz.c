@@ -30,8 +30,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	run_defaults();
 	set.ops = paging_modes[data[0] % nr_modes()];
 	set.npt = data[0] / nr_modes() & 1;
-	set.cfg.vpid = data[1] & 1;
-	set.cfg.mtf = data[1] & 2;
+	set.cfg.tagged_tlb = data[1] & 1;
+	set.cfg.single_step = data[1] & 2;
 	set.cfg.nested_ad = data[1] & 4;
 	set.cfg.prefault = data[1] & 8;
 	set.cfg.guest_1g = data[1] & 16;

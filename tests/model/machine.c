@@ -109,7 +109,7 @@ void machine_exit(void)
 		return;
 	in_guest = false;
 	count(&cnt, exits);
-	if (!set.cfg.vpid)
+	if (!set.cfg.tagged_tlb)
 		cpu_transition();
 	if (!nested() && hw_cr3 != pv.hw_cr3) {
 		if (!pg.ops->adopt_root(&pv, hw_cr3))
@@ -157,7 +157,7 @@ static void flush_now(void)
 {
 	if (pv.flush & FLUSH_NESTED)
 		cpu_invept();
-	if (!set.cfg.vpid)
+	if (!set.cfg.tagged_tlb)
 		cpu_transition();
 	else if (pv.flush & FLUSH_CONTEXT)
 		cpu_invvpid_context();
@@ -410,7 +410,7 @@ static bool known_limit(const struct piece *p, gpa_t gpa)
 	struct ref r;
 	bool ok;
 
-	if (nested() || !pv.window || set.cfg.mtf || (pv.cr0 & PG_CR0_WP) ||
+	if (nested() || !pv.window || set.cfg.single_step || (pv.cr0 & PG_CR0_WP) ||
 	    (p->access & (AC_U | AC_X)))
 		return false;
 	pv.cr4 &= ~PG_CR4_SMAP;

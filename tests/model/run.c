@@ -129,8 +129,9 @@ void run_defaults(void)
 			.shadow_max_level = 3,
 			.guest_1g = true,
 			.nested_ad = true,
-			.vpid = true,
-			.mtf = true,
+			.tagged_tlb = true,
+			.single_step = true,
+			.root_targets = ROOT_TARGETS,
 			.shadow_budget = 64,
 			.hybrid_threshold = 3,
 			.hybrid_quiet = 2,
@@ -156,9 +157,9 @@ bool run_config(const char *text)
 		if (*text == ',')
 			text++;
 		if (!strcmp(word, "vpid"))
-			set.cfg.vpid = n;
+			set.cfg.tagged_tlb = n;
 		else if (!strcmp(word, "mtf"))
-			set.cfg.mtf = n;
+			set.cfg.single_step = n;
 		else if (!strcmp(word, "budget") && n >= SHADOW_BUDGET_MIN && n <= 4096)
 			set.cfg.shadow_budget = n;
 		else if (!strcmp(word, "shadow") && n >= 1 && n <= 3)

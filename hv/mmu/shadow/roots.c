@@ -98,7 +98,7 @@ void shadow_roots_note(struct paging_vcpu *pv)
 	int i;
 
 	/* In a PCID, the mark must not be there already; and 0 stands for an empty slot. */
-	if (!pv->cr3 || (pcide && (pv->cr3 & MARK_PCID)))
+	if (!pv->pg->cfg.root_targets || !pv->cr3 || (pcide && (pv->cr3 & MARK_PCID)))
 		return;
 	/* It takes the place of an empty slot, of itself, or of another root with its PCID. */
 	for (i = 0; i < ROOT_TARGETS - 1; i++)

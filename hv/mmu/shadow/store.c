@@ -131,7 +131,7 @@ void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)
 	pv->share_on = false; /* until it closes, each MOV to CR3 must be seen */
 	pv->rearm = true;
 	pv->window_rip = rip;
-	pv->step = pv->pg->cfg.mtf;
+	pv->step = pv->pg->cfg.single_step;
 	pv->direct = false; /* the shadow may lag behind */
 	count(pv->pg->count, stepped_stores);
 }
