@@ -113,13 +113,10 @@ const struct gtt_policy *const gtt_modes[] = { &strict, &relaxed, &hybrid, &pass
 
 const struct gtt_policy *gtt_mode_find(const char *name)
 {
-	size_t len = strlen(name);
 	int i;
 
-	if (len && name[len - 1] == '\n')
-		len--;
 	for (i = 0; gtt_modes[i]; i++)
-		if (strlen(gtt_modes[i]->name) == len && !memcmp(gtt_modes[i]->name, name, len))
+		if (sysfs_streq(gtt_modes[i]->name, name))
 			return gtt_modes[i];
 	return NULL;
 }

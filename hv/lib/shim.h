@@ -130,6 +130,16 @@ static inline u64 shim_cycles(void)
 	return __builtin_ia32_rdtsc();
 }
 
+/* Equal, but for a newline at the end of either. */
+static inline bool sysfs_streq(const char *a, const char *b)
+{
+	size_t m = strlen(a), n = strlen(b);
+
+	m -= m && a[m - 1] == '\n';
+	n -= n && b[n - 1] == '\n';
+	return m == n && !memcmp(a, b, n);
+}
+
 typedef u64 gva_t; /* guest-virtual address, bytes */
 typedef u64 gpa_t; /* guest-physical address, bytes */
 typedef u64 hpa_t; /* host-physical address, bytes */

@@ -11,14 +11,10 @@ const struct paging_ops *const paging_modes[] = {
 
 const struct paging_ops *paging_mode_find(const char *name)
 {
-	size_t len = strlen(name);
 	int i;
 
-	if (len && name[len - 1] == '\n')
-		len--;
 	for (i = 0; paging_modes[i]; i++)
-		if (strlen(paging_modes[i]->name) == len &&
-		    !memcmp(paging_modes[i]->name, name, len))
+		if (sysfs_streq(paging_modes[i]->name, name))
 			return paging_modes[i];
 	return NULL;
 }

@@ -118,6 +118,14 @@ static void load_syscall_msrs(u64 star, u64 lstar, u64 fmask)
 	wrmsrq(MSR_SYSCALL_MASK, fmask);
 }
 
+static void set_breakpoints(const u64 dr[4])
+{
+	set_debugreg(dr[0], 0);
+	set_debugreg(dr[1], 1);
+	set_debugreg(dr[2], 2);
+	set_debugreg(dr[3], 3);
+}
+
 /**
  * vmx_load_debug_registers() - the guest has a breakpoint: DR0 to DR3 become its own
  * @v: the vCPU, inside a burst
@@ -133,10 +141,7 @@ void vmx_load_debug_registers(struct vcpu *v)
 		get_debugreg(vmx->host_dr[3], 3);
 		vmx->debug_loaded = true;
 	}
-	set_debugreg(v->dr[0], 0);
-	set_debugreg(v->dr[1], 1);
-	set_debugreg(v->dr[2], 2);
-	set_debugreg(v->dr[3], 3);
+	set_breakpoints(v->dr);
 }
 
 /*
@@ -150,10 +155,7 @@ static void host_debug_restore(struct vcpu *v)
 	if (unlikely(vmx->host_debugctl))
 		update_debugctlmsr(vmx->host_debugctl);
 	if (unlikely(vmx->debug_loaded)) {
-		set_debugreg(vmx->host_dr[0], 0);
-		set_debugreg(vmx->host_dr[1], 1);
-		set_debugreg(vmx->host_dr[2], 2);
-		set_debugreg(vmx->host_dr[3], 3);
+		set_breakpoints(vmx->host_dr);
 		vmx->debug_loaded = false;
 	}
 	if (unlikely(hw_breakpoint_active())) {

@@ -46,7 +46,7 @@ struct vmx_vcpu {
 	u64 host_kernel_gs_base;
 	u64 host_debugctl;
 	bool debug_loaded; /* DR0 to DR3 are the guest's; these are the host's */
-	unsigned long host_dr[4];
+	u64 host_dr[4];
 
 	u64 cr0_owned, cr4_owned; /* bits the guest changes without an exit */
 	u32 slice;		  /* guest time until it is stopped; vmx_slice() */
