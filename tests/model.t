@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The model test: every paging mode, many configurations, random operations against the oracle.
 # A failure names the command line that repeats it.
-# MODEL_STEPS sets the operations of each run, MODEL_SEED the first seed.
+# MODEL_STEPS sets the operations of each run (a quarter with several vCPUs), MODEL_SEED the first seed.
 cd "$(dirname "$0")/.." || exit 1
 B=${B:-build}
 make -s --no-print-directory "$B/tests/model" || {
@@ -38,6 +38,12 @@ share=1
 share=1,mtf=0,budget=200,host=0
 device=1,calm=1,budget=500
 device=1,switch=1'
+# Several vCPUs, interleaved at every step: slower, so fewer steps.
+vcpus_cfgs='vcpus=2,audit=50
+vcpus=3,device=1,switch=1
+vcpus=4,calm=1,budget=500
+vcpus=2,mtf=0,vpid=0
+vcpus=4,split=1,big=1'
 ept_cfgs='vpid=1
 calm=1
 vpid=0
@@ -85,6 +91,14 @@ threshold=20,quiet=10" ;;
 		seed=$((seed + 1))
 	done
 done >"$dir/runs"
+for mode in $("$model" --mode list); do
+	more=
+	[ "$mode" = ept ] || more='vcpus=4,share=1,budget=200 vcpus=2,direct=1,budget=200'
+	for cfg in $vcpus_cfgs $more; do
+		echo "--mode $mode --cfg $cfg --steps $((steps / 4)) --seed $seed"
+		seed=$((seed + 1))
+	done
+done >>"$dir/runs"
 # Runs that found a bug once.
 echo "--mode hybrid --cfg share=1,mtf=0,budget=200,host=0 --steps 50000 --seed 55" >>"$dir/runs"
 

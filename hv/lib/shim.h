@@ -13,6 +13,7 @@
 #ifdef __KERNEL__
 
 #include <linux/types.h>
+#include <linux/atomic.h>
 #include <linux/kernel.h>
 #include <linux/bitops.h>
 #include <linux/build_bug.h>
@@ -29,6 +30,20 @@
 static inline u64 shim_load64(const void *p)
 {
 	return READ_ONCE(*(const u64 *)p);
+}
+
+/*
+ * Entries that hardware walks, and sets flags in, while we change them: what it set is never lost. The
+ * old value, and no bits back.
+ */
+static inline u64 shim_xchg64(u64 *p, u64 value)
+{
+	return xchg(p, value);
+}
+
+static inline void shim_clear_bits(u64 *p, u64 bits)
+{
+	atomic64_andnot(bits, (atomic64_t *)p);
 }
 
 /* Sleeps; zeroed; charged to the calling process's memory cgroup. */
@@ -74,8 +89,6 @@ typedef int64_t s64;
 #define hweight64(x)	  __builtin_popcountll(x)
 #define unlikely(x)	  __builtin_expect(!!(x), 0)
 #define noinline	  __attribute__((noinline))
-#define READ_ONCE(x)	  (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v)  (*(volatile __typeof__(x) *)&(x) = (v))
 #define static_assert _Static_assert
 #define array_index_nospec(i, n)      ((void)(n), (i)) /* no test program speculates for others */
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
@@ -86,6 +99,26 @@ typedef int64_t s64;
 #define min_t(t, a, b) ((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define max_t(t, a, b) ((t)(a) > (t)(b) ? (t)(a) : (t)(b))
 
+/*
+ * Before each look at memory that others see, here at @at, other CPUs may run: a test program that has
+ * some lets them. By default nobody does.
+ */
+__attribute__((weak)) void (*shim_race)(const volatile void *at);
+
+static inline void shim_others_run(const volatile void *at)
+{
+	if (shim_race)
+		shim_race(at);
+}
+
+#define READ_ONCE(x) (shim_others_run(&(x)), *(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, v)                                  \
+	do {                                              \
+		__typeof__(x) value_ = (v);               \
+		shim_others_run(&(x));                    \
+		*(volatile __typeof__(x) *)&(x) = value_; \
+	} while (0)
+
 static inline u64 shim_load64(const void *p)
 {
 	u64 value;
@@ -94,8 +127,21 @@ static inline u64 shim_load64(const void *p)
 	return value;
 }
 
+static inline u64 shim_xchg64(u64 *p, u64 value)
+{
+	shim_others_run(p);
+	return __atomic_exchange_n(p, value, __ATOMIC_SEQ_CST);
+}
+
+static inline void shim_clear_bits(u64 *p, u64 bits)
+{
+	shim_others_run(p);
+	__atomic_fetch_and(p, ~bits, __ATOMIC_SEQ_CST);
+}
+
 static inline u64 shim_cmpxchg64(u64 *p, u64 old, u64 new)
 {
+	shim_others_run(p);
 	__atomic_compare_exchange_n(p, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	return old;
 }

@@ -19,17 +19,6 @@ const struct paging_ops *paging_mode_find(const char *name)
 	return NULL;
 }
 
-/* The guest's value behind @load in one generation of the buffer, or 0. */
-static u64 shared_cr3(const struct shared_roots *roots, u64 load)
-{
-	int i;
-
-	for (i = 0; i < ROOT_TARGETS; i++)
-		if (roots->slot[i].cr3 && !((roots->slot[i].load ^ load) & ~PG_CR3_NOFLUSH))
-			return roots->slot[i].cr3;
-	return 0;
-}
-
 u64 paging_guest_cr3(struct paging_vcpu *pv, u64 value)
 {
 	u64 cr3;
@@ -53,7 +42,7 @@ bool paging_take_dirty(struct paging *pg, gfn_t gfn)
 	if (written) {
 		*host &= ~GMEM_WRITTEN;
 		/* Hardware may still hold the entry whose flag this was. */
-		pg->flush_gen++;
+		paging_revoke(pg);
 	}
 	return pg->ops->take_dirty(pg, gfn) || written;
 }

@@ -5,7 +5,7 @@
 #ifndef PENUMBRA_MODES_H
 #define PENUMBRA_MODES_H
 
-#include "paging.h"
+#include "walk.h"
 
 extern const struct paging_ops paging_shadow;
 extern const struct paging_ops paging_ssp;
@@ -30,6 +30,17 @@ void paging_never_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip);
 int paging_keep_share_roots(struct paging_vcpu *pv, gpa_t gpa);
 bool paging_never_adopt_root(struct paging_vcpu *pv, u64 load);
 void paging_never_leave(struct paging_vcpu *pv, const struct paging_fault *fault);
+
+/* The guest's value behind @load in one generation of the buffer, or 0. */
+static inline u64 shared_cr3(const struct shared_roots *roots, u64 load)
+{
+	int i;
+
+	for (i = 0; i < ROOT_TARGETS; i++)
+		if (roots->slot[i].cr3 && !((roots->slot[i].load ^ load) & ~PG_CR3_NOFLUSH))
+			return roots->slot[i].cr3;
+	return 0;
+}
 
 /* For a mode that keeps nothing derived from the guest's tables. */
 const u8 *paging_no_code(struct paging_vcpu *pv, gva_t rip, bool user);

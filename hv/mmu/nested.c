@@ -104,6 +104,20 @@ enum mapped {
 	MAPPED_NOT, /* the pool had no page for a table that is missing */
 };
 
+/* Small pages become one large page; the CPU may still know the old table. Or the page is there. */
+static noinline enum mapped map_over(struct paging *pg, u64 *slot, u64 e, int level)
+{
+	const struct nested *n = pg->state;
+	u64 old = *slot;
+
+	if (entry_is_leaf(n, old, level))
+		return MAPPED_BEFORE;
+	entry_write(pg, slot, e);
+	paging_revoke(pg);
+	free_subtree(pg, entry_table(n, old), level - 1);
+	return MAPPED_NOW;
+}
+
 /*
  * Make the entry that maps @gfn at @level to @host. Tables that were linked in before the pool had no
  * more stay; they are empty and will be used by the next try.
@@ -130,13 +144,8 @@ static enum mapped map_one(struct paging *pg, gfn_t gfn, u64 host, int level)
 		table = entry_table(n, *slot);
 	}
 	table += pt_index(gfn << PAGE_SHIFT, level);
-	if (entry_used(n, *table)) {
-		if (entry_is_leaf(n, *table, level))
-			return MAPPED_BEFORE;
-		/* Small pages became one large page: the CPU may still know the old table. */
-		free_subtree(pg, entry_table(n, *table), level - 1);
-		pg->flush_gen++;
-	}
+	if (unlikely(entry_used(n, *table)))
+		return map_over(pg, table, base | n->leaf[level], level);
 	entry_write(pg, table, base | n->leaf[level]);
 	return MAPPED_NOW;
 }
@@ -333,8 +342,9 @@ bool nested_take_dirty(struct paging *pg, gfn_t gfn)
 	leaf = leaf_of(pg, gfn);
 	if (!leaf || !(*leaf & n->fmt->dirty))
 		return false;
-	entry_write(pg, leaf, *leaf & ~n->fmt->dirty);
-	pg->flush_gen++;
+	shim_clear_bits(leaf, n->fmt->dirty);
+	count(pg->count, sptes_written);
+	paging_revoke(pg);
 	return true;
 }
 
@@ -403,6 +413,7 @@ static void clear_range(struct paging *pg, u64 *table, int level, gfn_t base, gf
 				continue;
 			}
 			entry_write(pg, &table[i], 0);
+			paging_revoke(pg);
 			free_subtree(pg, child, level - 1);
 		} else {
 			entry_write(pg, &table[i], 0);
@@ -420,7 +431,7 @@ void nested_unmap(struct paging *pg, gfn_t base, u64 npages)
 	/* A prefault that stopped half-way starts over: slots may move. */
 	n->warm_slot = 0;
 	n->warm_page = 0;
-	pg->flush_gen++;
+	paging_revoke(pg);
 }
 
 void nested_enter(struct paging_vcpu *pv)

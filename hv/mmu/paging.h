@@ -7,7 +7,9 @@
  * control fields. No paging code includes a vendor's header, no vendor's file knows a mode.
  *
  * Rules that hold for every slot:
- *  - called with the VM's lock held, possibly with interrupts off: never sleeps;
+ *  - called with the VM's lock held, possibly with interrupts off: never sleeps. Other vCPUs may be
+ *    in the guest meanwhile: their hardware walks and marks the entries, and caches them. Whoever
+ *    takes a right away that it may have cached makes sure with paging_revoke() before he counts on it;
  *  - either does its whole work, or asks for something with VERDICT_PIN or VERDICT_REFILL and can
  *    be called again from the start once that is there;
  *  - work is bounded by the tables it touches, never by guest memory or by guest-made loops;
@@ -196,7 +198,26 @@ struct paging {
 	struct paging_config cfg;
 	void *state;   /* of the mode: made by vm_init, freed by vm_free */
 	u32 flush_gen; /* grows when every vCPU must flush everything before it runs on */
+	/*
+	 * With several vCPUs, set before the second one's vcpu_init: request every vCPU to leave the
+	 * guest, and wait until each has. It may enter again at once, once it owes nothing. With one: NULL.
+	 */
+	void (*wait_all)(struct paging *pg);
 };
+
+/**
+ * paging_revoke() - rights were taken away that hardware may have cached
+ * @pg: the VM's translation; the entries say so already
+ *
+ * Every vCPU flushes before its next entry, and on return none is in the guest that has not: nobody can
+ * use them any more, nor store through them unseen. What a guest must flush itself needs none of this.
+ */
+static inline void paging_revoke(struct paging *pg)
+{
+	pg->flush_gen++;
+	if (unlikely(pg->wait_all))
+		pg->wait_all(pg);
+}
 
 /* One vCPU's translation. */
 struct paging_vcpu {
@@ -268,8 +289,9 @@ enum invpcid_type {
  * @pt_write: @len bytes at @gpa were written by an emulated store, @table being what its fault left in
  *	paging_result.table, or by the host: then @table is NULL
  * @open_window: let the instruction at @rip write to @gfn once, undecoded
- * @leave: first thing after a guest-caused VM exit while paging_vcpu.window is set, and before the
- *	host changes the vCPU's registers; @fault is the fault that caused this exit or NULL
+ * @leave: first thing after a guest-caused VM exit while paging_vcpu.window is set, as it is for all of
+ *	the VM's vCPUs, and before the host changes the vCPU's registers; @fault is the fault that
+ *	caused this exit or NULL
  * @unmap: @npages frames at @base are about to lose their memory
  * @take_dirty: do the dirty flags of the entries that map @gfn, a device's frame, say that the
  *	guest has written to it? True also where they cannot tell. Clears them and owes the flush
@@ -278,7 +300,8 @@ enum invpcid_type {
  * @share_roots: the guest opts in to the base-address buffer at page-aligned @gpa, or out with 0.
  *	0 or -EINVAL for an address it cannot have
  * @adopt_root: the guest has loaded share value @load without an exit (called before anything
- *	else when hardware's CR3 is not hw_cr3); false if that value is none of its own
+ *	else when hardware's CR3 is not hw_cr3); false if that value is none of its own. Its root may
+ *	have gone meanwhile: then the vCPU is unready
  * @audit: compare every live entry with what a fresh walk gives; returns the number of wrong
  *	entries and describes the first in @text
  */

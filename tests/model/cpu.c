@@ -5,8 +5,8 @@
  * translation information"). Where a cached entry and a fresh walk both exist, either may be used;
  * the harness can insist on the cached one.
  *
- * One VPID and one EPTP at a time are enough for one vCPU, so entries carry no tag for them: a new
- * machine starts with empty caches. PCIDs are tags.
+ * Each vCPU has a CPU of its own, and one VPID and one EPTP at a time, so entries carry no tag for
+ * them: a new machine starts with empty caches. PCIDs are tags.
  */
 #include "model.h"
 
@@ -74,24 +74,30 @@ struct ept_psc_entry {
 	u64 born;
 };
 
-static struct tlb_entry tlb[768];
-static struct psc_entry psc[192];
-static struct gp_entry gp[512];
-static struct ept_psc_entry epsc[128];
-static unsigned int nr_tlb, nr_psc, nr_gp, nr_epsc;
-static char route[160]; /* how the last access found its way */
+/* What one CPU remembers. */
+struct caches {
+	struct tlb_entry tlb[768];
+	struct psc_entry psc[192];
+	struct gp_entry gp[512];
+	struct ept_psc_entry epsc[128];
+	unsigned int nr_tlb, nr_psc, nr_gp, nr_epsc;
+};
+
+static struct caches caches[VCPUS_MAX];
+static struct caches *my = caches; /* of the vCPU whose turn it is */
+static char route[160];		   /* how the last access found its way */
 
 /* Keep @array without the entries for which @cond holds; e is the entry. */
-#define DROP(array, nr, cond)                                           \
-	do {                                                            \
-		unsigned int i_ = 0;                                    \
-		while (i_ < (nr)) {                                     \
-			const __typeof__((array)[0]) *e = &(array)[i_]; \
-			if (cond)                                       \
-				(array)[i_] = (array)[--(nr)];          \
-			else                                            \
-				i_++;                                   \
-		}                                                       \
+#define DROP(array, cond)                                                    \
+	do {                                                                 \
+		unsigned int i_ = 0;                                         \
+		while (i_ < my->nr_##array) {                                \
+			const __typeof__(my->array[0]) *e = &my->array[i_];  \
+			if (cond)                                            \
+				my->array[i_] = my->array[--my->nr_##array]; \
+			else                                                 \
+				i_++;                                        \
+		}                                                            \
 	} while (0)
 
 /* Address bits that this CPU does not have. */
@@ -121,59 +127,64 @@ const char *cpu_route(void)
 	return route;
 }
 
+void cpu_select(void)
+{
+	my = &caches[me->id];
+}
+
 void cpu_reset(void)
 {
-	nr_tlb = nr_psc = nr_gp = nr_epsc = 0;
+	my->nr_tlb = my->nr_psc = my->nr_gp = my->nr_epsc = 0;
 }
 
 /* ---- what forgets ---- */
 
 void cpu_transition(void)
 {
-	nr_tlb = nr_psc = 0;
+	my->nr_tlb = my->nr_psc = 0;
 }
 
 void cpu_invvpid_context(void)
 {
-	nr_tlb = nr_psc = 0;
+	my->nr_tlb = my->nr_psc = 0;
 }
 
 /* Type 0: what would be used to translate this address, in every PCID. */
 void cpu_invvpid_addr(gva_t gva)
 {
-	DROP(tlb, nr_tlb, covers(e->gva, gva, e->page));
-	DROP(psc, nr_psc, covers(e->gva, gva, psc_shift(e->level)));
+	DROP(tlb, covers(e->gva, gva, e->page));
+	DROP(psc, covers(e->gva, gva, psc_shift(e->level)));
 }
 
 void cpu_invept(void)
 {
-	nr_tlb = nr_psc = nr_gp = nr_epsc = 0;
+	my->nr_tlb = my->nr_psc = my->nr_gp = my->nr_epsc = 0;
 }
 
 void cpu_invlpg(gva_t gva)
 {
 	u16 pcid = cur_pcid();
 
-	DROP(tlb, nr_tlb, covers(e->gva, gva, e->page) && (e->global || e->pcid == pcid));
-	DROP(psc, nr_psc, e->pcid == pcid);
+	DROP(tlb, covers(e->gva, gva, e->page) && (e->global || e->pcid == pcid));
+	DROP(psc, e->pcid == pcid);
 }
 
 void cpu_flush_pcid(u16 pcid)
 {
-	DROP(tlb, nr_tlb, !e->global && e->pcid == pcid);
-	DROP(psc, nr_psc, e->pcid == pcid);
+	DROP(tlb, !e->global && e->pcid == pcid);
+	DROP(psc, e->pcid == pcid);
 }
 
 void cpu_flush_nonglobal(void)
 {
-	DROP(tlb, nr_tlb, !e->global);
-	nr_psc = 0;
+	DROP(tlb, !e->global);
+	my->nr_psc = 0;
 }
 
 void cpu_flush_addr_pcid(gva_t gva, u16 pcid)
 {
-	DROP(tlb, nr_tlb, covers(e->gva, gva, e->page) && !e->global && e->pcid == pcid);
-	DROP(psc, nr_psc, covers(e->gva, gva, psc_shift(e->level)) && e->pcid == pcid);
+	DROP(tlb, covers(e->gva, gva, e->page) && !e->global && e->pcid == pcid);
+	DROP(psc, covers(e->gva, gva, psc_shift(e->level)) && e->pcid == pcid);
 }
 
 /* 29.4.3.1: a violation forgets what would be used for its address. AMD promises nothing of the kind. */
@@ -183,28 +194,28 @@ void cpu_ept_violation(gva_t gva, gpa_t gpa)
 
 	if (set.npt)
 		return;
-	DROP(gp, nr_gp, covers(e->gpa, gpa, e->shift));
-	DROP(epsc, nr_epsc, covers(e->gpa, gpa, psc_shift(e->level)));
-	DROP(tlb, nr_tlb, covers(e->gva, gva, e->page) && (e->global || e->pcid == pcid));
-	DROP(psc, nr_psc, covers(e->gva, gva, psc_shift(e->level)) && e->pcid == pcid);
+	DROP(gp, covers(e->gpa, gpa, e->shift));
+	DROP(epsc, covers(e->gpa, gpa, psc_shift(e->level)));
+	DROP(tlb, covers(e->gva, gva, e->page) && (e->global || e->pcid == pcid));
+	DROP(psc, covers(e->gva, gva, psc_shift(e->level)) && e->pcid == pcid);
 }
 
 /* ---- what remembers ---- */
 
-#define KEEP(array, nr, entry)                                                                  \
-	do {                                                                                    \
-		unsigned int i_;                                                                \
-		for (i_ = 0; i_ < (nr); i_++)                                                   \
-			if (!memcmp(&(array)[i_], &(entry), offsetof(__typeof__(entry), born))) \
-				break;                                                          \
-		if (i_ == (nr)) {                                                               \
-			if ((nr) == ARRAY_SIZE(array))                                          \
-				i_ = chance(nr);                                                \
-			else                                                                    \
-				(nr)++;                                                         \
-			(array)[i_] = (entry);                                                  \
-			(array)[i_].born = step;                                                \
-		}                                                                               \
+#define KEEP(array, entry)                                                                        \
+	do {                                                                                      \
+		unsigned int i_, *nr_ = &my->nr_##array;                                          \
+		for (i_ = 0; i_ < *nr_; i_++)                                                     \
+			if (!memcmp(&my->array[i_], &(entry), offsetof(__typeof__(entry), born))) \
+				break;                                                            \
+		if (i_ == *nr_) {                                                                 \
+			if (*nr_ == ARRAY_SIZE(my->array))                                        \
+				i_ = chance(*nr_);                                                \
+			else                                                                      \
+				(*nr_)++;                                                         \
+			my->array[i_] = (entry);                                                  \
+			my->array[i_].born = step;                                                \
+		}                                                                                 \
 	} while (0)
 
 static void check_table(hpa_t table, const char *what)
@@ -228,34 +239,62 @@ void cpu_check_entry(bool thorough)
 	unsigned int i;
 	gfn_t gfn;
 
-	for (i = 0; i < nr_psc; i++) {
+	for (i = 0; i < my->nr_psc; i++) {
 		if (nested())
 			continue;
-		if (!host_is_table(psc[i].table) || host_page(psc[i].table)->gen != psc[i].gen)
+		if (!host_is_table(my->psc[i].table) ||
+		    host_page(my->psc[i].table)->gen != my->psc[i].gen)
 			fail("at VM entry a cached level %d entry for gva %llx pcid %x still leads "
 			     "to hpa %llx, a table that was freed",
-			     psc[i].level, (unsigned long long)psc[i].gva, psc[i].pcid,
-			     (unsigned long long)psc[i].table);
+			     my->psc[i].level, (unsigned long long)my->psc[i].gva, my->psc[i].pcid,
+			     (unsigned long long)my->psc[i].table);
 	}
-	for (i = 0; i < nr_epsc; i++)
-		if (!host_is_table(epsc[i].table) || host_page(epsc[i].table)->gen != epsc[i].gen)
+	for (i = 0; i < my->nr_epsc; i++)
+		if (!host_is_table(my->epsc[i].table) ||
+		    host_page(my->epsc[i].table)->gen != my->epsc[i].gen)
 			fail("at VM entry a cached nested level %d entry for gpa %llx still leads "
 			     "to hpa %llx, a table that was freed",
-			     epsc[i].level, (unsigned long long)epsc[i].gpa,
-			     (unsigned long long)epsc[i].table);
+			     my->epsc[i].level, (unsigned long long)my->epsc[i].gpa,
+			     (unsigned long long)my->epsc[i].table);
 	if (!thorough)
 		return;
-	for (i = 0; i < nr_tlb; i++)
-		if (!host_guest_frame(tlb[i].hpa, &gfn))
+	for (i = 0; i < my->nr_tlb; i++)
+		if (!host_guest_frame(my->tlb[i].hpa, &gfn))
 			fail("at VM entry a cached translation of gva %llx pcid %x still leads to "
 			     "hpa %llx, which is no guest frame any more",
-			     (unsigned long long)tlb[i].gva, tlb[i].pcid,
-			     (unsigned long long)tlb[i].hpa);
-	for (i = 0; i < nr_gp; i++)
-		if (!host_guest_frame(gp[i].hpa, &gfn))
+			     (unsigned long long)my->tlb[i].gva, my->tlb[i].pcid,
+			     (unsigned long long)my->tlb[i].hpa);
+	for (i = 0; i < my->nr_tlb && !nested() && !me->pv.window; i++)
+		if (my->tlb[i].w && my->tlb[i].d && my->tlb[i].shift == 12 &&
+		    host_guarded(my->tlb[i].hpa))
+			fail("at VM entry a cached translation of gva %llx pcid %x lets the guest "
+			     "write to a guarded table, hpa %llx",
+			     (unsigned long long)my->tlb[i].gva, my->tlb[i].pcid,
+			     (unsigned long long)my->tlb[i].hpa);
+	for (i = 0; i < my->nr_gp; i++)
+		if (!host_guest_frame(my->gp[i].hpa, &gfn))
 			fail("at VM entry a cached translation of gpa %llx still leads to hpa "
 			     "%llx, which is no guest frame any more",
-			     (unsigned long long)gp[i].gpa, (unsigned long long)gp[i].hpa);
+			     (unsigned long long)my->gp[i].gpa, (unsigned long long)my->gp[i].hpa);
+}
+
+/* The VM waits for this CPU to leave the guest: what it may walk must not have been given back before. */
+void cpu_check_pool(void)
+{
+	unsigned int i;
+	bool lost = false;
+
+	host_look_at_pool();
+	if (!nested()) {
+		lost = host_in_pool(me->hw_cr3 & FRAME);
+		for (i = 0; i < my->nr_psc; i++)
+			lost |= host_in_pool(my->psc[i].table);
+	} else {
+		for (i = 0; i < my->nr_epsc; i++)
+			lost |= host_in_pool(my->epsc[i].table);
+	}
+	if (lost)
+		fail("a table went back to the pool while cpu %u may walk it", me->id);
 }
 
 /* An address that some cached translation covers, to aim accesses at. */
@@ -263,9 +302,9 @@ bool cpu_random_cached(gva_t *gva)
 {
 	const struct tlb_entry *e;
 
-	if (!nr_tlb)
+	if (!my->nr_tlb)
 		return false;
-	e = &tlb[choose(nr_tlb)];
+	e = &my->tlb[choose(my->nr_tlb)];
 	*gva = e->gva;
 	return true;
 }
@@ -275,7 +314,7 @@ bool cpu_random_cached(gva_t *gva)
 /* Does the CPU set flags in nested entries? AMD's always does. */
 static bool nested_ad(void)
 {
-	return nested() && (set.npt || (pv.nested_root & BIT_ULL(6)));
+	return nested() && (set.npt || (me->pv.nested_root & BIT_ULL(6)));
 }
 
 /* EPTP: SDM vol. 3, 25.6.11. nCR3: AMD APM vol. 2, 15.25.3, all of it but the address is off. */
@@ -283,9 +322,9 @@ static void check_root(void)
 {
 	u64 low = set.npt ? 0 : 6 | 3 << 3 | (set.cfg.nested_ad ? BIT_ULL(6) : 0);
 
-	if ((pv.nested_root & 0xfff) != low || (pv.nested_root >> set.phys))
+	if ((me->pv.nested_root & 0xfff) != low || (me->pv.nested_root >> set.phys))
 		fail("the root word %llx is not write-back, 4 levels, flags %s",
-		     (unsigned long long)pv.nested_root, set.cfg.nested_ad ? "on" : "off");
+		     (unsigned long long)me->pv.nested_root, set.cfg.nested_ad ? "on" : "off");
 }
 
 /* What an entry grants. SDM vol. 3, 29.3.2 and 29.3.3. */
@@ -346,7 +385,7 @@ static bool nested_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa,
 {
 	unsigned int i, n = 0, pick[8];
 	u8 got = EPT_R | EPT_W | EPT_X;
-	hpa_t table = pv.nested_root & FRAME;
+	hpa_t table = me->pv.nested_root & FRAME;
 	bool ad = nested_ad();
 	int level = 4;
 	u64 *at, e;
@@ -355,11 +394,11 @@ static bool nested_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa,
 	/* 29.3.2: what four levels do not translate is a violation. */
 	if (gpa >> 48)
 		return false;
-	for (i = 0; i < nr_gp && n < 8; i++)
-		if (covers(gp[i].gpa, gpa, gp[i].shift))
+	for (i = 0; i < my->nr_gp && n < 8; i++)
+		if (covers(my->gp[i].gpa, gpa, my->gp[i].shift))
 			pick[n++] = i;
 	if (n && percent(stale)) {
-		const struct gp_entry *g = &gp[pick[chance(n)]];
+		const struct gp_entry *g = &my->gp[pick[chance(n)]];
 
 		/* May fault at once, or look again first. */
 		if ((g->rights & need) != need && percent(stale))
@@ -373,11 +412,11 @@ static bool nested_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa,
 			return true;
 		}
 	}
-	for (n = i = 0; i < nr_epsc && n < 8; i++)
-		if (covers(epsc[i].gpa, gpa, psc_shift(epsc[i].level)))
+	for (n = i = 0; i < my->nr_epsc && n < 8; i++)
+		if (covers(my->epsc[i].gpa, gpa, psc_shift(my->epsc[i].level)))
 			pick[n++] = i;
 	if (n && percent(stale)) {
-		const struct ept_psc_entry *p = &epsc[pick[chance(n)]];
+		const struct ept_psc_entry *p = &my->epsc[pick[chance(n)]];
 
 		level = p->level - 1;
 		table = p->table;
@@ -407,7 +446,7 @@ static bool nested_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa,
 		p.gen = host_page(table)->gen;
 		p.level = level;
 		p.rights = got;
-		KEEP(epsc, nr_epsc, p);
+		KEEP(epsc, p);
 	}
 	if ((got & need) != need)
 		return false;
@@ -423,7 +462,7 @@ static bool nested_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa,
 		g.shift = psc_shift(level);
 		g.rights = got;
 		g.d = ad && (*at & (set.npt ? E_D : BIT_ULL(9)));
-		KEEP(gp, nr_gp, g);
+		KEEP(gp, g);
 		*hpa = g.hpa + (gpa & in);
 		*rights = got;
 		*dirty = g.d;
@@ -440,18 +479,18 @@ static bool nested_translate(gpa_t gpa, u8 need, unsigned int stale, hpa_t *hpa,
  */
 static bool hw_nxe(void)
 {
-	return (pv.efer & BIT_ULL(11)) || (set.ops->traps & TRAP_MODE);
+	return (me->pv.efer & BIT_ULL(11)) || (set.ops->traps & TRAP_MODE);
 }
 
 static bool hw_allowed(bool w, bool u, bool x, unsigned int access)
 {
-	u64 cr0 = pv.cr0;
+	u64 cr0 = me->pv.cr0;
 	bool ok;
 
 	if (set.ops->traps & TRAP_MODE)
-		pv.cr0 |= BIT_ULL(16);
+		me->pv.cr0 |= BIT_ULL(16);
 	ok = ref_allowed(w, u, x, access);
-	pv.cr0 = cr0;
+	me->pv.cr0 = cr0;
 	return ok;
 }
 
@@ -495,10 +534,10 @@ static void violation(gpa_t gpa, u32 code, struct hw_result *r)
 static void walk(gva_t gva, unsigned int access, unsigned int stale, bool speculative,
 		 struct hw_result *r)
 {
-	u64 root = nested() ? arch_cr3 : hw_cr3;
+	u64 root = nested() ? me->arch_cr3 : me->hw_cr3;
 	gpa_t table_gpa = root & FRAME;
 	hpa_t table = table_gpa;
-	u16 pcid = pv.cr4 & BIT_ULL(17) ? root & 0xfff : 0;
+	u16 pcid = me->pv.cr4 & BIT_ULL(17) ? root & 0xfff : 0;
 	unsigned int i, n = 0, pick[16];
 	bool w = true, u = true, x = true, cached = false, dirty;
 	bool ad = nested_ad();
@@ -508,11 +547,12 @@ static void walk(gva_t gva, unsigned int access, unsigned int stale, bool specul
 	int level = 4;
 	u64 *at, e, in;
 
-	for (i = 0; i < nr_psc && n < 16; i++)
-		if (psc[i].pcid == pcid && covers(psc[i].gva, gva, psc_shift(psc[i].level)))
+	for (i = 0; i < my->nr_psc && n < 16; i++)
+		if (my->psc[i].pcid == pcid &&
+		    covers(my->psc[i].gva, gva, psc_shift(my->psc[i].level)))
 			pick[n++] = i;
 	if (n && percent(stale)) {
-		const struct psc_entry *p = &psc[pick[chance(n)]];
+		const struct psc_entry *p = &my->psc[pick[chance(n)]];
 
 		level = p->level - 1;
 		table = p->table;
@@ -603,7 +643,7 @@ static void walk(gva_t gva, unsigned int access, unsigned int stale, bool specul
 			p.table = table;
 			p.gen = host_page(table)->gen;
 		}
-		KEEP(psc, nr_psc, p);
+		KEEP(psc, p);
 	}
 	in = (1ULL << psc_shift(level)) - 1;
 	leaf_shift = psc_shift(level);
@@ -630,7 +670,7 @@ static void walk(gva_t gva, unsigned int access, unsigned int stale, bool specul
 	}
 	memset(&t, 0, sizeof(t));
 	t.pcid = pcid;
-	t.global = (e & E_G) && (pv.cr4 & BIT_ULL(7));
+	t.global = (e & E_G) && (me->pv.cr4 & BIT_ULL(7));
 	t.w = w;
 	t.u = u;
 	t.x = x;
@@ -660,7 +700,7 @@ static void walk(gva_t gva, unsigned int access, unsigned int stale, bool specul
 		r->hpa = t.hpa | (gva & in);
 	}
 	t.gva = gva & ~in;
-	KEEP(tlb, nr_tlb, t);
+	KEEP(tlb, t);
 	r->kind = HW_OK;
 }
 
@@ -676,15 +716,16 @@ static void walk(gva_t gva, unsigned int access, unsigned int stale, bool specul
  */
 void cpu_access(gva_t gva, unsigned int access, unsigned int stale, struct hw_result *r)
 {
-	u64 root = nested() ? arch_cr3 : hw_cr3;
-	u16 pcid = pv.cr4 & BIT_ULL(17) ? root & 0xfff : 0;
+	u64 root = nested() ? me->arch_cr3 : me->hw_cr3;
+	u16 pcid = me->pv.cr4 & BIT_ULL(17) ? root & 0xfff : 0;
 	unsigned int i, n = 0, pick[16];
 
-	for (i = 0; i < nr_tlb && n < 16; i++)
-		if (covers(tlb[i].gva, gva, tlb[i].shift) && (tlb[i].pcid == pcid || tlb[i].global))
+	for (i = 0; i < my->nr_tlb && n < 16; i++)
+		if (covers(my->tlb[i].gva, gva, my->tlb[i].shift) &&
+		    (my->tlb[i].pcid == pcid || my->tlb[i].global))
 			pick[n++] = i;
 	if (n && percent(stale)) {
-		const struct tlb_entry *t = &tlb[pick[chance(n)]];
+		const struct tlb_entry *t = &my->tlb[pick[chance(n)]];
 		u8 need = access & AC_X ? EPT_X : access & AC_W ? EPT_R | EPT_W : EPT_R;
 		bool ad = nested_ad();
 

@@ -32,7 +32,11 @@ struct backing {
 };
 
 static u8 touched[RAM_TOP + RAM_FAR_PAGES]; /* frames ever written */
-static bool written[RAM_D_PAGES];	    /* by the guest, since host_take_dirty() */
+static enum {
+	WRITTEN_NOT,
+	WRITTEN,
+	WRITTEN_MAYBE,	/* in that very moment */
+} written[RAM_D_PAGES]; /* by the guest, since host_take_dirty() */
 static gfn_t touched_list[1 << 16];
 static unsigned int nr_touched;
 
@@ -102,7 +106,14 @@ struct page *host_page(hpa_t hpa)
 
 bool host_is_table(hpa_t hpa)
 {
-	return hpa < ARENA_SMALL && pages[hpa >> 12].use == PAGE_TABLE;
+	if (hpa >= ARENA_SMALL)
+		return false;
+	/* The mode may have taken it a moment ago, and be at work still. */
+	if (set.vcpus > 1 && pages[hpa >> 12].use == PAGE_POOL) {
+		host_look_at_pool();
+		return !host_in_pool(hpa);
+	}
+	return pages[hpa >> 12].use == PAGE_TABLE;
 }
 
 /* The guest frame that a host frame belongs to now. */
@@ -119,6 +130,38 @@ bool host_guest_frame(hpa_t hpa, gfn_t *gfn)
 	}
 	slot = gmem_slot(&mem, *gfn);
 	return slot && slot->host[*gfn - slot->base];
+}
+
+bool host_leads_to(hpa_t hpa, gpa_t *gpa)
+{
+	gfn_t gfn;
+
+	if (hpa >= ARENA_BYTES)
+		return false;
+	if (host_is_table(hpa)) {
+		u64 entry = *(u64 *)phys_to_virt(hpa & ~7ULL);
+
+		if (!(entry & 1))
+			return false;
+		hpa = (entry & GENMASK_ULL(51, 12)) | chance(4) * 8;
+		if (hpa >= ARENA_BYTES)
+			return false;
+	}
+	if (!host_guest_frame(hpa, &gfn))
+		return false;
+	*gpa = gfn << 12 | (hpa & 0xff8);
+	return true;
+}
+
+bool host_guarded(hpa_t hpa)
+{
+	struct gfn_info *info;
+	gfn_t gfn;
+
+	if (!host_guest_frame(hpa, &gfn))
+		return false;
+	info = gmem_info(gmem_slot(&mem, gfn), gfn, 1);
+	return info->tables && !sp_at(pg.state, info->tables)->open;
 }
 
 bool ram_has(gfn_t gfn)
@@ -317,7 +360,7 @@ int host_pin_sleep(gpa_t gpa)
 static void give(struct gmem_slot *slot, gfn_t gfn)
 {
 	pin_now(slot, gfn);
-	written[gfn - RAM_D_BASE] = false;
+	written[gfn - RAM_D_BASE] = WRITTEN_NOT;
 }
 
 /**
@@ -327,7 +370,7 @@ static void give(struct gmem_slot *slot, gfn_t gfn)
 void host_written(gpa_t gpa)
 {
 	if (set.device && (gpa >> 12) - RAM_D_BASE < RAM_D_PAGES)
-		written[(gpa >> 12) - RAM_D_BASE] = true;
+		written[(gpa >> 12) - RAM_D_BASE] = WRITTEN;
 }
 
 /**
@@ -338,21 +381,26 @@ void host_written(gpa_t gpa)
  */
 void host_take_dirty(gfn_t gfn)
 {
-	bool *was = &written[gfn - RAM_D_BASE], again;
+	unsigned int i = gfn - RAM_D_BASE;
+	bool was = written[i] == WRITTEN, again;
 	bool sure = set.ops->traps & TRAP_NESTED ? set.cfg.nested_ad
 						 : !gmem_info(slot_d(), gfn, 1)->tables;
 
+	written[i] = WRITTEN_NOT;
 	if (paging_take_dirty(&pg, gfn)) {
 		tally.dirty++;
 	} else {
 		tally.clean++;
-		if (*was)
+		if (was)
 			fail("the guest has written to gfn %llx of the device, and no flag says so",
 			     (unsigned long long)gfn);
 	}
-	*was = false;
+	was = written[i] == WRITTEN;
+	written[i] = WRITTEN_NOT;
 	again = paging_take_dirty(&pg, gfn);
-	if (again && sure)
+	if (written[i] || (was && !again))
+		written[i] = WRITTEN_MAYBE;
+	if (again && sure && !was && !written[i])
 		fail("gfn %llx of the device is still dirty after its flags were taken",
 		     (unsigned long long)gfn);
 }
@@ -409,7 +457,7 @@ void host_move(gfn_t gfn, u64 n)
 	}
 	tally.moves++;
 	pg.ops->unmap(&pg, gfn, n);
-	pool_sync();
+	mode_done();
 	host_check_info_empty(gfn, n);
 	if (!b->giant) {
 		for (i = 0; i < n; i++)
@@ -460,7 +508,7 @@ void host_drop_far_slot(void)
 	if (!gmem_slot(&mem, RAM_FAR_BASE))
 		return;
 	pg.ops->unmap(&pg, RAM_FAR_BASE, RAM_FAR_PAGES);
-	pool_sync();
+	mode_done();
 	slot_remove(gmem_slot(&mem, RAM_FAR_BASE));
 }
 
@@ -474,7 +522,7 @@ void host_drop_slot(void)
 {
 	tally.slots++;
 	pg.ops->unmap(&pg, RAM_D_BASE, RAM_D_PAGES);
-	pool_sync();
+	mode_done();
 	host_check_info_empty(RAM_D_BASE, RAM_D_PAGES);
 	slot_remove(slot_d());
 }
@@ -504,6 +552,20 @@ void host_add_slot(void)
 }
 
 /* ---- the table pool ---- */
+
+void host_look_at_pool(void)
+{
+	u64 *p;
+
+	stamp++;
+	for (p = pg.pool.head; p; p = (u64 *)(unsigned long)p[0])
+		stamps[virt_to_phys(p) >> 12] = stamp;
+}
+
+bool host_in_pool(hpa_t hpa)
+{
+	return hpa < ARENA_SMALL && stamps[hpa >> 12] == stamp;
+}
 
 /**
  * pool_sync() - see which pages the mode has taken and given back since the last time

@@ -21,17 +21,14 @@
 struct gmem mem;
 struct counters cnt;
 struct paging pg;
-struct paging_vcpu pv;
+struct vcpu vcpus[VCPUS_MAX] = { { .id = 0 }, { .id = 1 }, { .id = 2 }, { .id = 3 } };
+struct vcpu *me = vcpus;
 bool stopped;
-u64 arch_cr3, hw_cr3;
 struct tally tally;
 
-static bool in_guest;
 static bool host_changed; /* look at every cached translation at the next entry */
 static u64 next_rip = 0x400000;
-static u64 targets[ROOT_TARGETS]; /* the CR3-target values the CPU holds */
-static gpa_t shared_page;	  /* where the base-address buffer was last seen */
-static struct counters seen;	  /* SUM counters as of the last audit */
+static struct counters seen; /* SUM counters as of the last audit */
 
 static bool nested(void)
 {
@@ -39,10 +36,49 @@ static bool nested(void)
 }
 
 /**
+ * run_as() - another vCPU's turn
+ * @v: the vCPU
+ */
+void run_as(struct vcpu *v)
+{
+	me = v;
+	cpu_select();
+}
+
+/* As KVM_CREATE_VCPU leaves it; the registers have been set. */
+static void vcpu_start(void)
+{
+	struct paging_vcpu *pv = &me->pv;
+	int err;
+
+	pv->pg = &pg;
+	pv->unready = true;
+	pv->window = pv->step = pv->direct = false;
+	pv->flush = 0;
+	pv->flush_gen = 0;
+	pv->share_gpa = 0;
+	pv->share = pv->withdrawn = (struct shared_roots){};
+	pv->share_on = false;
+	pv->rearm = false;
+	memset(me->targets, 0, sizeof(me->targets));
+	me->direct = me->step = false;
+	me->shared_page = 0;
+	me->in_guest = me->left = false;
+	err = pg.ops->vcpu_init(pv);
+	if (err)
+		fail("vcpu_init: error %d", err);
+	cpu_reset();
+}
+
+static void wait_all(struct paging *p);
+static void hardware_races(const volatile void *at);
+
+/**
  * machine_start() - a VM in this mode over the guest memory there is
  */
 void machine_start(void)
 {
+	struct vcpu *v;
 	int err;
 
 	memset(&pg, 0, sizeof(pg));
@@ -57,25 +93,19 @@ void machine_start(void)
 	err = pg.ops->vm_init(&pg);
 	if (err)
 		fail("vm_init: error %d", err);
-	pv.pg = &pg;
-	pv.unready = true;
-	pv.window = pv.step = pv.direct = false;
-	pv.flush = 0;
-	pv.flush_gen = 0;
-	pv.share_gpa = 0;
-	pv.share = pv.withdrawn = (struct shared_roots){};
-	pv.share_on = false;
-	pv.rearm = false;
-	memset(targets, 0, sizeof(targets));
-	shared_page = 0;
-	err = pg.ops->vcpu_init(&pv);
-	if (err)
-		fail("vcpu_init: error %d", err);
+	if (set.vcpus > 1) {
+		pg.wait_all = wait_all;
+		shim_race = hardware_races;
+	}
+	for_each_vcpu(v)
+	{
+		run_as(v);
+		vcpu_start();
+	}
+	run_as(vcpus);
 	pool_sync();
 	stopped = false;
-	in_guest = false;
-	cpu_reset();
-	hist_reset();
+	hist_forget();
 }
 
 /**
@@ -83,10 +113,11 @@ void machine_start(void)
  */
 void machine_stop(void)
 {
+	struct vcpu *v;
 	unsigned int i;
 
-	machine_exit();
-	pg.ops->vcpu_free(&pv);
+	machine_exit_all();
+	for_each_vcpu(v) pg.ops->vcpu_free(&v->pv);
 	pg.ops->vm_free(&pg);
 	pool_sync();
 	if (cnt.v[CNT_shadow_pages])
@@ -102,35 +133,278 @@ void machine_stop(void)
 
 /* ---- entry and exit ---- */
 
-/* An exit that the host caused: the mode hears nothing of it, and a window stays open. */
-void machine_exit(void)
+/* Hardware leaves the guest. */
+static void hw_exit(void)
 {
-	if (!in_guest)
-		return;
-	in_guest = false;
+	me->in_guest = false;
+	me->left = true;
+	me->kicks++; /* what is in the midst of an instruction begins it again */
 	count(&cnt, exits);
 	if (!set.cfg.tagged_tlb)
 		cpu_transition();
-	if (!nested() && hw_cr3 != pv.hw_cr3) {
-		if (!pg.ops->adopt_root(&pv, hw_cr3))
+}
+
+/* What comes first after that, once the vCPU has the lock. */
+static void after_exit(void)
+{
+	if (!me->left)
+		return;
+	me->left = false;
+	if (!nested() && me->hw_cr3 != me->pv.hw_cr3) {
+		if (!pg.ops->adopt_root(&me->pv, me->hw_cr3))
 			fail("the mode does not know hw_cr3 %llx, which it let the guest load",
-			     (unsigned long long)hw_cr3);
-		if (pv.cr3 != arch_cr3 || pv.hw_cr3 != hw_cr3)
-			fail("adopt_root took cr3 %llx for %llx", (unsigned long long)pv.cr3,
-			     (unsigned long long)arch_cr3);
+			     (unsigned long long)me->hw_cr3);
+		if (me->pv.cr3 != me->arch_cr3 ||
+		    (me->pv.hw_cr3 != me->hw_cr3 && !(me->pv.unready && set.vcpus > 1)))
+			fail("adopt_root took cr3 %llx for %llx", (unsigned long long)me->pv.cr3,
+			     (unsigned long long)me->arch_cr3);
+		pool_sync();
+	}
+}
+
+/* An exit that the host caused: the mode hears nothing of it, and a window stays open. */
+void machine_exit(void)
+{
+	if (me->in_guest)
+		hw_exit();
+	after_exit();
+}
+
+/* What comes first after one that the guest caused. */
+static void after_guest_exit(const struct paging_fault *fault)
+{
+	if (!me->left)
+		return;
+	after_exit();
+	if (me->pv.window) {
+		pg.ops->leave(&me->pv, fault);
 		pool_sync();
 	}
 }
 
 static void leave_guest(const struct paging_fault *fault)
 {
-	if (!in_guest)
-		return;
-	machine_exit();
-	if (pv.window) {
-		pg.ops->leave(&pv, fault);
-		pool_sync();
+	if (me->in_guest)
+		hw_exit();
+	after_guest_exit(fault);
+}
+
+/* The host takes the lock: one vCPU has to leave the guest for that, several need not. */
+void host_turn(void)
+{
+	if (set.vcpus == 1)
+		machine_exit();
+}
+
+/* Every vCPU leaves the guest. */
+void machine_exit_all(void)
+{
+	struct vcpu *was = me, *v;
+
+	for_each_vcpu(v)
+	{
+		run_as(v);
+		machine_exit();
 	}
+	run_as(was);
+}
+
+/* The fault that the mode is at work on, and the guest's tables as they have been meanwhile. */
+static struct {
+	gva_t gva;
+	unsigned int access;
+	struct ref ref[8];
+	unsigned int nr;
+	bool races; /* it is at work: what others do now, the mode may have seen or not */
+} work;
+
+/* The mode's walk may have set A and D in the entries that the access uses, nothing else. */
+static void absorb(void)
+{
+	unsigned int k, l;
+	int i, j;
+
+	for (k = 0; k < work.nr; k++)
+		for (i = 0; i < work.ref[k].n; i++) {
+			u64 allowed = 0;
+
+			for (l = 0; l < work.nr; l++)
+				for (j = 0; j < work.ref[l].n; j++) {
+					const struct ref *r = &work.ref[l];
+
+					if (r->entry[j] != work.ref[k].entry[i])
+						continue;
+					if (j < r->n - 1)
+						allowed |= PTE_A;
+					else if (r->ok)
+						allowed |=
+							work.access & AC_W ? PTE_A | PTE_D : PTE_A;
+				}
+			ram_absorb(work.ref[k].entry[i], allowed, "the mode");
+		}
+}
+
+/* Did the access call for this fault at some moment of the mode's work? */
+static bool worked_on_fault(u32 code)
+{
+	unsigned int k;
+
+	for (k = 0; k < work.nr; k++)
+		if (!work.ref[k].ok && !work.ref[k].outside && work.ref[k].code == code)
+			return true;
+	return false;
+}
+
+static bool worked_outside(void)
+{
+	unsigned int k;
+
+	for (k = 0; k < work.nr; k++)
+		if (work.ref[k].outside)
+			return true;
+	return false;
+}
+
+static void work_looks(void)
+{
+	ref_walk(work.gva, work.access, &work.ref[work.nr++]);
+}
+
+static void flush_now(void)
+{
+	if (me->pv.flush & FLUSH_NESTED)
+		cpu_invept();
+	if (!set.cfg.tagged_tlb)
+		cpu_transition();
+	else if (me->pv.flush & FLUSH_CONTEXT)
+		cpu_invvpid_context();
+	else if (me->pv.flush & FLUSH_ADDR)
+		cpu_invvpid_addr(me->pv.flush_gva);
+	tally.entries++;
+	tally.flush_context += !!(me->pv.flush & FLUSH_CONTEXT);
+	tally.flush_addr += (me->pv.flush & (FLUSH_CONTEXT | FLUSH_ADDR)) == FLUSH_ADDR;
+	me->pv.flush = 0;
+}
+
+/* ---- several vCPUs ---- */
+
+/*
+ * paging.wait_all: each vCPU that is in the guest is kicked out of it. It may be back at once, without
+ * the lock, if flushes are all it owes. What was given back to the pool before this must not be known
+ * to any CPU.
+ */
+static void wait_all(struct paging *p)
+{
+	struct vcpu *was = me, *v;
+
+	for_each_vcpu(v)
+	{
+		if (!v->in_guest)
+			continue;
+		run_as(v);
+		cpu_check_pool();
+		hw_exit();
+		tally.kicks++;
+		if (me->pv.settle || me->pv.window || (!nested() && me->hw_cr3 != me->pv.hw_cr3) ||
+		    percent(30))
+			continue;
+		me->left = false;
+		p->ops->enter(&me->pv);
+		flush_now();
+		me->in_guest = true;
+	}
+	run_as(was);
+}
+
+static bool quiet; /* one vCPU at a time */
+static bool alone; /* me has tried in vain for long */
+
+void machine_quiet(bool on)
+{
+	quiet = on;
+}
+
+static struct vcpu *any_other(void)
+{
+	return &vcpus[(me->id + 1 + chance(set.vcpus - 1)) % set.vcpus];
+}
+
+/**
+ * others_run() - another vCPU runs, for some whole operations
+ *
+ * It may find me anywhere in an instruction, but not with the lock held.
+ */
+void others_run(void)
+{
+	struct vcpu *was = me, *v;
+	unsigned int n;
+
+	if (set.vcpus == 1 || stopped || quiet || alone || !percent(8))
+		return;
+	me->busy = true;
+	for (n = 1 + chance(2); n && !stopped; n--) {
+		v = any_other();
+		if (v->busy)
+			continue;
+		run_as(v);
+		trace("cpu %u, while cpu %u is in an instruction", v->id, was->id);
+		ops_step();
+		run_as(was);
+	}
+	was->busy = false;
+	trace("cpu %u goes on", was->id);
+}
+
+/* Before and after another vCPU's hardware does something while @was is at work. */
+static void races_begin(struct vcpu *was)
+{
+	(void)was;
+	if (work.races && !nested())
+		absorb();
+}
+
+static void races_end(struct vcpu *was)
+{
+	struct vcpu *now = me;
+
+	if (!work.races)
+		return;
+	run_as(was);
+	work_looks();
+	run_as(now);
+}
+
+/*
+ * Meanwhile the hardware of another vCPU goes on in the guest, and likes to touch what the mode is about
+ * to look at, or has just looked at.
+ */
+static void hardware_races(const volatile void *at)
+{
+	static const volatile void *last;
+	static unsigned int next = 1;
+	static bool inside;
+	struct vcpu *was = me;
+	gpa_t gpa = 0;
+
+	if (inside || quiet)
+		return;
+	if (--next && !(host_is_table(virt_to_phys(at)) && percent(hot ? 40 : 6))) {
+		last = at;
+		return;
+	}
+	next = 1 + chance(percent(30) ? 8 : 400);
+	if (percent(80) && !host_leads_to(virt_to_phys(percent(50) ? last : at), &gpa))
+		gpa = 0;
+	last = at;
+	run_as(any_other());
+	if (me->in_guest && !stopped && !(work.races && work.nr == ARRAY_SIZE(work.ref))) {
+		inside = true;
+		races_begin(was);
+		ops_hardware(gpa);
+		races_end(was);
+		inside = false;
+	}
+	run_as(was);
 }
 
 /* What both MOV to CR3 and the way in must do with a verdict. False: stopped. */
@@ -153,32 +427,19 @@ static bool carry_on(enum verdict v, struct paging_result *res)
 	}
 }
 
-static void flush_now(void)
-{
-	if (pv.flush & FLUSH_NESTED)
-		cpu_invept();
-	if (!set.cfg.tagged_tlb)
-		cpu_transition();
-	else if (pv.flush & FLUSH_CONTEXT)
-		cpu_invvpid_context();
-	else if (pv.flush & FLUSH_ADDR)
-		cpu_invvpid_addr(pv.flush_gva);
-	tally.entries++;
-	tally.flush_context += !!(pv.flush & FLUSH_CONTEXT);
-	tally.flush_addr += (pv.flush & (FLUSH_CONTEXT | FLUSH_ADDR)) == FLUSH_ADDR;
-	pv.flush = 0;
-}
-
 /* The vendor code looks again only when it is told to. */
 static void load_targets(void)
 {
 	int i;
 
-	if (!pv.rearm)
+	if (!me->pv.rearm)
 		return;
-	pv.rearm = false;
+	me->pv.rearm = false;
+	me->direct = me->pv.direct;
+	me->step = me->pv.step;
 	for (i = 0; i < ROOT_TARGETS; i++)
-		targets[i] = pv.share_on && pv.share.slot[i].cr3 ? pv.share.slot[i].load : 0;
+		me->targets[i] =
+			me->pv.share_on && me->pv.share.slot[i].cr3 ? me->pv.share.slot[i].load : 0;
 }
 
 /* Interrupts are off in each call: none may map more than so many frames, however many there are. */
@@ -202,14 +463,15 @@ static void enter_guest(void)
 	unsigned int tries = 0;
 	enum verdict v;
 
-	if (in_guest)
+	if (me->in_guest)
 		return;
-	while (pv.unready) {
+	after_exit();
+	while (me->pv.unready) {
 		res = (struct paging_result){};
-		v = pg.ops->prepare(&pv, &res);
+		v = pg.ops->prepare(&me->pv, &res);
 		pool_sync();
 		if (v == VERDICT_RETRY) {
-			if (pv.unready)
+			if (me->pv.unready)
 				fail("prepare said ready and left unready set");
 			check_prefault(tries + 1);
 			break;
@@ -221,22 +483,45 @@ static void enter_guest(void)
 			return;
 		}
 	}
-	pg.ops->enter(&pv);
+	pg.ops->enter(&me->pv);
 	flush_now();
 	cpu_check_entry(host_changed || percent(5));
 	host_changed = false;
 	if (!nested()) {
-		if (!host_is_table(pv.hw_cr3 & PTE_FRAME) || (pv.hw_cr3 & NO_FLUSH))
-			fail("hw_cr3 is %llx", (unsigned long long)pv.hw_cr3);
+		if (!host_is_table(me->pv.hw_cr3 & PTE_FRAME) || (me->pv.hw_cr3 & NO_FLUSH))
+			fail("hw_cr3 is %llx", (unsigned long long)me->pv.hw_cr3);
 		/* A root of the base-address buffer is marked: roots.c. */
-		if ((pv.hw_cr3 & 0xfff) != cur_pcid() &&
-		    (pv.hw_cr3 & 0xfff) != (pv.cr4 & PG_CR4_PCIDE ? cur_pcid() | 0x800 : 0xfe7))
-			fail("hw_cr3 %llx does not carry PCID %x", (unsigned long long)pv.hw_cr3,
-			     cur_pcid());
-		hw_cr3 = pv.hw_cr3;
+		if ((me->pv.hw_cr3 & 0xfff) != cur_pcid() &&
+		    (me->pv.hw_cr3 & 0xfff) !=
+			    (me->pv.cr4 & PG_CR4_PCIDE ? cur_pcid() | 0x800 : 0xfe7))
+			fail("hw_cr3 %llx does not carry PCID %x",
+			     (unsigned long long)me->pv.hw_cr3, cur_pcid());
+		me->hw_cr3 = me->pv.hw_cr3;
 		load_targets();
 	}
-	in_guest = true;
+	me->in_guest = true;
+}
+
+/* Each CPU in the guest: nothing that the mode has taken away is still known to it. */
+static void check_running(void)
+{
+	struct vcpu *was = me, *v;
+
+	if (set.vcpus == 1)
+		return;
+	for_each_vcpu(v) if (v->in_guest)
+	{
+		run_as(v);
+		cpu_check_entry(percent(5));
+	}
+	run_as(was);
+}
+
+/* The mode has done something. */
+void mode_done(void)
+{
+	pool_sync();
+	check_running();
 }
 
 /* ---- one instruction ---- */
@@ -252,32 +537,14 @@ struct piece {
 
 enum next { NEXT_RETRY, NEXT_DONE, NEXT_FAULT };
 
-/* The mode's walk may have set A and D in the entries that the access uses, nothing else. */
-static void absorb(const struct ref *before, unsigned int access)
-{
-	int i, j;
-
-	for (i = 0; i < before->n; i++) {
-		u64 allowed = 0;
-
-		for (j = 0; j < before->n; j++) {
-			if (before->entry[j] != before->entry[i])
-				continue;
-			if (j < before->n - 1)
-				allowed |= PTE_A;
-			else if (before->ok)
-				allowed |= access & AC_W ? PTE_A | PTE_D : PTE_A;
-		}
-		ram_absorb(before->entry[i], allowed, "the mode");
-	}
-}
-
 static void emulated_store(const struct piece *p, const struct paging_result *to)
 {
 	ram_write(to->gpa, p->data, p->len);
 	host_written(to->gpa);
-	pg.ops->pt_write(&pv, to->gpa, p->len, to->table);
-	pool_sync();
+	shim_others_run(to->at);
+	shim_others_run(to->at);
+	pg.ops->pt_write(&me->pv, to->gpa, p->len, to->table);
+	mode_done();
 }
 
 /*
@@ -294,7 +561,7 @@ static enum verdict beyond_width(const struct piece *p, const struct hw_result *
 	if (!(hw->gpa >> set.cfg.maxphyaddr))
 		fail("VERDICT_REFLECT from a mode that does not see #PF");
 	want.code = ref_code(p->access) | (p->access & AC_X ? PF_I : 0);
-	v = walk_guest(&pv, &want, &w, res);
+	v = walk_guest(&me->pv, &want, &w, res);
 	tally.beyond++;
 	return v;
 }
@@ -309,25 +576,36 @@ static enum next handle_fault(const struct piece *p, int n, const struct hw_resu
 		.has_gva = true,
 		.rip = rip,
 	};
+	const struct paging_ops *ops = set.ops;
 	struct paging_result res;
 	unsigned int tries = 0;
-	struct ref before;
 	enum verdict v;
 
 	if (hw->kind == HW_EPT) {
 		f.gpa = hw->gpa;
 		cpu_ept_violation(p->gva, hw->gpa);
 	}
-	leave_guest(&f);
+	hw_exit();
+	others_run();
 again:
+	if (stopped)
+		return NEXT_FAULT;
+	if (ops != set.ops) /* its exit means nothing to another mode */
+		return NEXT_RETRY;
+	after_guest_exit(&f);
 	if (++tries > TRIES)
 		fail("the fault at gva %llx is never resolved", (unsigned long long)p->gva);
-	ref_walk(p->gva, p->access, &before);
+	work.gva = p->gva;
+	work.access = p->access;
+	work.nr = 0;
+	work.races = true;
+	work_looks();
 	res = (struct paging_result){};
-	v = pg.ops->fault(&pv, &f, &res);
-	pool_sync();
+	v = pg.ops->fault(&me->pv, &f, &res);
+	work.races = false;
+	mode_done();
 	if (!nested())
-		absorb(&before, p->access);
+		absorb();
 	switch (v) {
 	case VERDICT_RETRY:
 		return NEXT_RETRY;
@@ -339,6 +617,7 @@ again:
 			host_move(chance(RAM_A_PAGES), 1 + chance(8));
 			host_changed = true;
 		}
+		others_run();
 		if (percent(20))
 			return NEXT_RETRY;
 		goto again;
@@ -353,11 +632,13 @@ again:
 			}
 			if (v == VERDICT_STOP) {
 				stopped = true;
-				oracle_stop(res.why, p->gva, false);
+				if (!worked_outside())
+					oracle_stop(res.why, p->gva, false);
 				return NEXT_FAULT;
 			}
 		}
-		oracle_fault(p->gva, p->access, res.code);
+		if (!worked_on_fault(res.code))
+			oracle_fault(p->gva, p->access, res.code);
 		tally.faults++;
 		return NEXT_FAULT;
 	case VERDICT_EMULATE:
@@ -380,8 +661,8 @@ again:
 		}
 		tally.windows++;
 		trace("  window gfn %llx", (unsigned long long)res.gpa >> 12);
-		pg.ops->open_window(&pv, res.gpa >> 12, rip);
-		pool_sync();
+		pg.ops->open_window(&me->pv, res.gpa >> 12, rip);
+		mode_done();
 		return NEXT_RETRY;
 	case VERDICT_MMIO:
 		tally.outside++;
@@ -393,7 +674,8 @@ again:
 		return NEXT_FAULT;
 	case VERDICT_STOP:
 		stopped = true;
-		oracle_stop(res.why, p->gva, false);
+		if (!worked_outside())
+			oracle_stop(res.why, p->gva, false);
 		return NEXT_FAULT;
 	}
 	fail("unknown verdict %d", v);
@@ -406,25 +688,25 @@ again:
  */
 static bool known_limit(const struct piece *p, gpa_t gpa)
 {
-	u64 cr4 = pv.cr4;
+	u64 cr4 = me->pv.cr4;
 	struct ref r;
 	bool ok;
 
-	if (nested() || !pv.window || set.cfg.single_step || (pv.cr0 & PG_CR0_WP) ||
-	    (p->access & (AC_U | AC_X)))
+	if (nested() || !me->pv.window || (set.cfg.single_step && set.vcpus == 1) ||
+	    (me->pv.cr0 & PG_CR0_WP) || (p->access & (AC_U | AC_X)))
 		return false;
-	pv.cr4 &= ~PG_CR4_SMAP;
+	me->pv.cr4 &= ~PG_CR4_SMAP;
 	ref_walk(p->gva, p->access, &r);
 	ok = (r.ok && r.u && !r.w && r.gpa >> 12 == gpa >> 12) ||
 	     oracle_cached(p->gva, p->access, gpa);
-	pv.cr4 = cr4;
+	me->pv.cr4 = cr4;
 	return ok;
 }
 
 /* The bytes that the hypervisor would decode are those of a page that can be fetched from. */
 static void check_code(const struct piece *p)
 {
-	const u8 *code = pg.ops->code(&pv, p->gva, p->access & AC_U);
+	const u8 *code = pg.ops->code(&me->pv, p->gva, p->access & AC_U);
 	gfn_t gfn;
 
 	if (!code)
@@ -437,7 +719,7 @@ static void check_code(const struct piece *p)
 }
 
 /* All accesses of the instruction got through at once: are they right? Then its stores happen. */
-static void commit(struct piece *p, int n)
+static void finish(struct piece *p, int n, bool locked)
 {
 	gpa_t gpa[PIECES];
 	int i;
@@ -456,7 +738,7 @@ static void commit(struct piece *p, int n)
 		if (!known_limit(&p[i], gpa[i]))
 			oracle_success(p[i].gva, p[i].access, gpa[i], "the CPU");
 		/* Of a root that hardware took without an exit it learns at the next one. */
-		if ((p[i].access & AC_X) && !pv.share_gpa)
+		if ((p[i].access & AC_X) && !me->pv.share_gpa && locked)
 			check_code(&p[i]);
 	}
 	for (i = 0; i < n; i++)
@@ -505,23 +787,33 @@ bool insn(const struct part *part, int n)
 	}
 	for (tries = 0; tries < TRIES; tries++) {
 		enum next next = NEXT_DONE;
+		u64 kicks;
 
+		/* Each of their exits may close its windows: no instruction succeeds for ever so. */
+		alone = tries > TRIES / 3;
+		others_run();
 		enter_guest();
-		if (pv.window && percent(20)) {
+		if (me->pv.window && percent(20)) {
 			machine_exit();
 			enter_guest();
 		}
 		if (stopped)
 			return false;
+		kicks = me->kicks;
 		for (i = 0; i < np; i++) {
 			struct hw_result hw = {};
 
+			others_run();
+			if (me->kicks != kicks) {
+				next = NEXT_RETRY;
+				break;
+			}
 			cpu_access(p[i].gva, p[i].access, stale, &hw);
 			if (hw.kind == HW_OK) {
 				p[i].hpa = hw.hpa;
 				continue;
 			}
-			if (hw.kind == HW_PF && (nested() || (pv.direct && !(hw.code & PF_P)))) {
+			if (hw.kind == HW_PF && (nested() || (me->direct && !(hw.code & PF_P)))) {
 				if (!wider_fault(&p[i], hw.code))
 					oracle_fault(p[i].gva, p[i].access, hw.code);
 				tally.faults++;
@@ -532,20 +824,24 @@ bool insn(const struct part *part, int n)
 			next = handle_fault(&p[i], np, &hw, rip);
 			break;
 		}
-		if (i < np && next == NEXT_RETRY)
+		if (i == np)
+			others_run();
+		if (stopped)
+			return false;
+		if (next == NEXT_RETRY || (i == np && me->kicks != kicks))
 			continue;
 		if (i < np && next == NEXT_FAULT) {
 			/* Delivering the fault counts as a step: the trap comes before its handler. */
-			if (pv.step && !stopped) {
+			if (me->pv.step && !stopped) {
 				enter_guest();
 				leave_guest(NULL);
 			}
 			return false;
 		}
 		if (i == np)
-			commit(p, np);
+			finish(p, np, true);
 		/* The single-step trap comes after the instruction. */
-		if (in_guest && pv.step)
+		if (me->in_guest && me->step)
 			leave_guest(NULL);
 		return true;
 	}
@@ -571,7 +867,7 @@ void guest_speculate(gva_t gva)
 
 static void come_back(void)
 {
-	pool_sync();
+	mode_done();
 	/* Sometimes the next thing happens before the guest runs again. */
 	if (percent(60))
 		enter_guest();
@@ -585,8 +881,8 @@ static void invlpg(gva_t gva)
 		return;
 	}
 	leave_guest(NULL);
-	pg.ops->invlpg(&pv, gva);
-	pool_sync();
+	pg.ops->invlpg(&me->pv, gva);
+	mode_done();
 }
 
 void guest_invlpg(gva_t gva)
@@ -648,7 +944,7 @@ void guest_invpcid(enum invpcid_type type, u16 pcid, gva_t gva)
 		return;
 	}
 	leave_guest(NULL);
-	pg.ops->invpcid(&pv, type, pcid, gva);
+	pg.ops->invpcid(&me->pv, type, pcid, gva);
 	come_back();
 }
 
@@ -656,7 +952,7 @@ void guest_invpcid(enum invpcid_type type, u16 pcid, gva_t gva)
 static bool shared_load(u64 *value)
 {
 	u64 cr3 = *value & ~NO_FLUSH, slot[2];
-	gpa_t page = pv.share_gpa;
+	gpa_t page = me->pv.share_gpa;
 	int i;
 
 	if (!page || !ram_has(page >> 12))
@@ -678,25 +974,33 @@ static bool shared_load(u64 *value)
 			return false;
 	}
 	for (i = 0; i < ROOT_TARGETS; i++)
-		if (targets[i] && targets[i] == slot[1])
+		if (me->targets[i] && me->targets[i] == slot[1])
 			break;
 	if (i == ROOT_TARGETS) {
 		/* Not, or no longer, a value that passes: the exit sees it. */
-		*value = paging_guest_cr3(&pv, slot[1]);
+		*value = paging_guest_cr3(&me->pv, slot[1]);
 		if ((*value & ~NO_FLUSH) != cr3)
 			*value = cr3; /* the guest wrote the buffer itself: its own loss */
 		return false;
 	}
-	if (pv.share.slot[i].cr3 != cr3) {
+	if (me->pv.share.slot[i].cr3 != cr3) {
 		*value = cr3; /* the same */
 		return false;
 	}
-	hw_cr3 = slot[1] & ~NO_FLUSH;
-	arch_cr3 = cr3;
-	if (!(pv.cr4 & CR4_PCIDE) || !(slot[1] & NO_FLUSH))
+	me->hw_cr3 = slot[1] & ~NO_FLUSH;
+	me->arch_cr3 = cr3;
+	if (!(me->pv.cr4 & CR4_PCIDE) || !(slot[1] & NO_FLUSH))
 		cpu_flush_pcid(cur_pcid());
 	tally.shared_loads++;
 	return true;
+}
+
+static void loaded(u64 cr3, bool keep)
+{
+	me->arch_cr3 = cr3;
+	hist_context();
+	if (!keep)
+		hist_flush_pcid(cur_pcid());
 }
 
 /**
@@ -707,7 +1011,7 @@ static bool shared_load(u64 *value)
  */
 void guest_cr3(u64 value)
 {
-	bool keep = (pv.cr4 & CR4_PCIDE) && (value & NO_FLUSH);
+	bool keep = (me->pv.cr4 & CR4_PCIDE) && (value & NO_FLUSH);
 	struct paging_result res = {};
 	unsigned int tries = 0;
 	enum verdict v;
@@ -716,7 +1020,7 @@ void guest_cr3(u64 value)
 	enter_guest();
 	if (stopped)
 		return;
-	if (pv.share_gpa) {
+	if (me->pv.share_gpa) {
 		keep = true;
 		if (shared_load(&value)) {
 			hist_context();
@@ -726,17 +1030,20 @@ void guest_cr3(u64 value)
 			return;
 	}
 	if (nested()) {
-		arch_cr3 = pv.cr3 = value & ~NO_FLUSH;
+		me->pv.cr3 = value & ~NO_FLUSH;
+		loaded(me->pv.cr3, keep);
 		if (!keep)
 			cpu_flush_pcid(cur_pcid());
 	} else {
 		leave_guest(NULL);
-		old = pv.cr3;
-		while ((v = pg.ops->load_cr3(&pv, value, &res)) != VERDICT_RETRY) {
+		old = me->pv.cr3;
+		/* Flushed is what was cached until now: what others store meanwhile may come after. */
+		loaded(value & ~NO_FLUSH, keep);
+		while ((v = pg.ops->load_cr3(&me->pv, value, &res)) != VERDICT_RETRY) {
 			pool_sync();
 			if (++tries > TRIES)
 				fail("the CR3 load makes no progress, verdict %d", v);
-			if (pv.cr3 != old)
+			if (me->pv.cr3 != old)
 				fail("load_cr3 changed cr3 and said verdict %d", v);
 			if (!carry_on(v, &res)) {
 				machine_set_cr3(value & ~NO_FLUSH);
@@ -744,21 +1051,16 @@ void guest_cr3(u64 value)
 				return;
 			}
 		}
-		if (pv.cr3 != (value & ~NO_FLUSH))
+		if (me->pv.cr3 != (value & ~NO_FLUSH))
 			fail("after the load of %llx cr3 is %llx", (unsigned long long)value,
-			     (unsigned long long)pv.cr3);
-		arch_cr3 = pv.cr3;
-	}
-	hist_context();
-	if (!keep)
-		hist_flush_pcid(cur_pcid());
-	if (!nested())
+			     (unsigned long long)me->pv.cr3);
 		come_back();
+	}
 }
 
 void machine_set_cr3(u64 value)
 {
-	arch_cr3 = pv.cr3 = value;
+	me->arch_cr3 = me->pv.cr3 = value;
 }
 
 /* The hypercall by which a guest opts in to the base-address buffer, or out. */
@@ -771,23 +1073,29 @@ void guest_share(gpa_t gpa)
 		return;
 	leave_guest(NULL);
 	trace("base-address buffer at gpa %llx", (unsigned long long)gpa);
-	err = pg.ops->share_roots(&pv, gpa);
+	err = pg.ops->share_roots(&me->pv, gpa);
 	if (err && !(nested() && err == -EOPNOTSUPP))
 		fail("share_roots: error %d", err);
 	pool_sync();
-	shared_page = pv.share_gpa;
+	me->shared_page = me->pv.share_gpa;
 }
 
 /* The mode writes the buffer into guest memory; nothing else of it. */
 void share_sync(void)
 {
 	u8 now[sizeof(struct shared_roots)];
+	struct vcpu *v;
 
-	if (!shared_page || !ram_has(shared_page >> 12))
-		return;
-	memcpy(now, ram(shared_page), sizeof(now));
-	if (memcmp(now, ram_copy(shared_page), sizeof(now)))
-		ram_write(shared_page, now, sizeof(now));
+	for_each_vcpu(v)
+	{
+		gpa_t page = v->shared_page;
+
+		if (!page || !ram_has(page >> 12))
+			continue;
+		memcpy(now, ram(page), sizeof(now));
+		if (memcmp(now, ram_copy(page), sizeof(now)))
+			ram_write(page, now, sizeof(now));
+	}
 }
 
 /**
@@ -796,22 +1104,29 @@ void share_sync(void)
  */
 void machine_switch(const struct paging_ops *to)
 {
-	struct paging_vcpu *const vcpus[] = { &pv };
+	struct paging_vcpu *const all[] = { &vcpus[0].pv, &vcpus[1].pv, &vcpus[2].pv,
+					    &vcpus[3].pv };
+	struct vcpu *v;
 	int err;
 
-	machine_exit();
+	machine_exit_all();
 	host_refill();
 	trace("mode %s", to->name);
 	if (to != set.ops)
 		tally.switches++;
-	err = paging_switch(&pg, vcpus, 1, to);
+	err = paging_switch(&pg, all, set.vcpus, to);
 	if (err)
 		fail("paging_switch: error %d", err);
-	if (pg.ops != to || pv.cr3 != arch_cr3)
-		fail("the switch to %s lost something", to->name);
 	set.ops = to;
 	pool_sync();
-	shared_page = pv.share_gpa;
+	for_each_vcpu(v)
+	{
+		if (pg.ops != to || v->pv.cr3 != v->arch_cr3)
+			fail("the switch to %s lost something", to->name);
+		v->direct = v->pv.direct;
+		v->step = v->pv.step;
+		v->shared_page = v->pv.share_gpa;
+	}
 }
 
 /*
@@ -820,20 +1135,20 @@ void machine_switch(const struct paging_ops *to)
  */
 void guest_mode(u64 cr0, u64 cr4, u64 efer)
 {
-	u64 was4 = pv.cr4;
+	u64 was4 = me->pv.cr4;
 	bool all = ((cr4 ^ was4) & CR4_PGE) || (was4 & ~cr4 & CR4_PCIDE) ||
-		   ((efer ^ pv.efer) & EFER_NXE);
+		   ((efer ^ me->pv.efer) & EFER_NXE);
 	bool one = !all && (cr4 & ~was4 & CR4_SMEP);
-	bool exits = !nested() || efer != pv.efer;
+	bool exits = !nested() || efer != me->pv.efer;
 
 	enter_guest();
 	if (stopped)
 		return;
 	if (exits)
 		leave_guest(NULL);
-	pv.cr0 = cr0;
-	pv.cr4 = cr4;
-	pv.efer = efer;
+	me->pv.cr0 = cr0;
+	me->pv.cr4 = cr4;
+	me->pv.efer = efer;
 	if (all) {
 		hist_reset();
 	} else {
@@ -842,7 +1157,7 @@ void guest_mode(u64 cr0, u64 cr4, u64 efer)
 			hist_flush_pcid(cur_pcid());
 	}
 	if (exits)
-		pg.ops->set_mode(&pv);
+		pg.ops->set_mode(&me->pv);
 	if (nested()) {
 		if (all)
 			cpu_transition();
@@ -858,22 +1173,48 @@ void host_set_registers(void)
 {
 	machine_exit();
 	trace("the host writes registers");
-	if (pv.window) {
-		pg.ops->leave(&pv, NULL);
+	if (me->pv.window) {
+		pg.ops->leave(&me->pv, NULL);
 		pool_sync();
 	}
 	hist_reset();
-	pg.ops->set_mode(&pv);
+	pg.ops->set_mode(&me->pv);
 	pool_sync();
 }
 
 /* The host writes guest memory: user space, or an emulated device. */
 void host_write(gpa_t gpa, const void *data, unsigned int len)
 {
-	machine_exit();
+	host_turn();
 	ram_write(gpa, data, len);
-	pg.ops->pt_write(&pv, gpa, len, NULL);
-	pool_sync();
+	pg.ops->pt_write(&me->pv, gpa, len, NULL);
+	mode_done();
+}
+
+/**
+ * hardware_access() - one access that needs no hypervisor, or comes to nothing
+ * @gva: address
+ * @access: AC_*
+ * @data: eight bytes, for a store
+ */
+void hardware_access(gva_t gva, unsigned int access, const u8 *data)
+{
+	struct piece p = { gva, access, 8 - (gva & 7), data, 0 };
+	struct hw_result hw = {};
+
+	if (me->busy || percent(20)) {
+		cpu_speculate(gva);
+		return;
+	}
+	cpu_access(gva, access, percent(50) ? 100 : 0, &hw);
+	if (hw.kind == HW_OK) {
+		p.hpa = hw.hpa;
+		finish(&p, 1, false);
+		tally.races++;
+	} else if (hw.kind == HW_PF && (nested() || (me->direct && !(hw.code & PF_P))) &&
+		   !wider_fault(&p, hw.code)) {
+		oracle_fault(gva, access, hw.code);
+	}
 }
 
 /* ---- checks that look at everything ---- */
@@ -893,11 +1234,11 @@ void machine_audit(void)
 	unsigned int i;
 	u64 wrong;
 
-	machine_exit();
-	if (pv.window) /* a table is behind, as it may be until the guest runs and exits again */
+	machine_exit_all();
+	if (me->pv.window) /* a table is behind, as it may be until the guest runs and exits again */
 		return;
 	tally.audits++;
-	wrong = pg.ops->audit(&pv, text, sizeof(text));
+	wrong = pg.ops->audit(&me->pv, text, sizeof(text));
 	if (wrong)
 		fail("audit: %llu wrong entries, the first: %s", (unsigned long long)wrong, text);
 	for (i = 0; i < CNT_NR; i++)

@@ -25,6 +25,7 @@ static void usage(FILE *to)
 		"back)\n"
 		"                  share=0|1 (base-address buffer) calm=0|1 (few upheavals)\n"
 		"                  device=0|1 (a slot is a device's: its dirty flags)\n"
+		"                  vcpus=1..4 (interleaved at every step)\n"
 		"                  split=0|1 (no execution through large entries)\n"
 		"                  host=0|1 (unmap, slots that come and go) audit=N (steps)\n"
 		"  --verbose       every operation as it happens\n"

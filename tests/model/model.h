@@ -3,8 +3,8 @@
  * The model test: one simulated machine around the very files that the module is built from.
  *
  *  host.c    host-physical memory, guest frames scattered in it, pins, the table pool
- *  cpu.c     the CPU: hardware walks, a TLB and paging-structure caches that forget nothing
- *            unless an instruction or a flush says so
+ *  cpu.c     the CPUs: hardware walks, a TLB and paging-structure caches each, which forget
+ *            nothing unless an instruction or a flush says so
  *  oracle.c  what the architecture allows the guest to see, from code of its own
  *  machine.c the part of the vendor code: exits, verdicts, flushes, windows
  *  ops.c     one random guest or host operation at a time
@@ -59,7 +59,9 @@ void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 	T(audits)        \
 	T(shared_loads)  \
 	T(dirty)         \
-	T(clean)
+	T(clean)         \
+	T(kicks)         \
+	T(races)
 #define TALLY_FIELD(name) u64 name;
 struct tally {
 	TALLIES(TALLY_FIELD)
@@ -80,6 +82,7 @@ struct settings {
 	bool switches;	  /* to other modes and back */
 	bool shares;	  /* the guest uses the base-address buffer */
 	bool device;	  /* slot D is a device's: dirty flags tell what the guest wrote */
+	u32 vcpus;
 	u32 audit_every;
 	u64 seed, steps;
 };
@@ -90,10 +93,30 @@ extern struct settings set;
 extern struct gmem mem;
 extern struct counters cnt;
 extern struct paging pg;
-extern struct paging_vcpu pv;
 extern u64 step;
-extern u64 arch_cr3; /* what the guest has loaded, whoever knows of it */
-extern u64 hw_cr3;   /* what the CPU walks from, where the guest's tables are shadowed */
+
+#define VCPUS_MAX 4
+
+/* A vCPU, on a CPU of its own. */
+struct vcpu {
+	unsigned int id;
+	struct paging_vcpu pv;
+	u64 arch_cr3; /* what the guest has loaded, whoever knows of it */
+	u64 hw_cr3;   /* what the CPU walks from, where the guest's tables are shadowed */
+	bool in_guest;
+	bool left; /* the guest, and what an exit does first is still to be done */
+	u64 kicks; /* exits so far */
+	bool busy; /* in the midst of an instruction, while others run */
+	/* What the vendor code has told hardware; it looks again only when it is told to. */
+	u64 targets[ROOT_TARGETS]; /* CR3-target values */
+	bool direct, step;
+	gpa_t shared_page; /* where the base-address buffer was last seen */
+};
+
+extern struct vcpu vcpus[VCPUS_MAX];
+extern struct vcpu *me; /* whose turn it is */
+#define for_each_vcpu(v) for ((v) = vcpus; (v) < vcpus + set.vcpus; (v)++)
+void run_as(struct vcpu *v);
 
 /* ---- host.c ---- */
 
@@ -128,7 +151,12 @@ void host_start(void); /* a machine: slots, frames */
 void host_stop(void);
 struct page *host_page(hpa_t hpa); /* NULL in the 1 GiB block */
 bool host_is_table(hpa_t hpa);
+void host_look_at_pool(void);
+bool host_in_pool(hpa_t hpa); /* as of host_look_at_pool() */
+bool host_guarded(hpa_t hpa); /* a frame that the guest must not write to unseen */
 bool host_guest_frame(hpa_t hpa, gfn_t *gfn);
+/* Of a word in guest memory its gpa; of an entry of the mode's tables a word in the page it maps. */
+bool host_leads_to(hpa_t hpa, gpa_t *gpa);
 bool ram_has(gfn_t gfn);
 u8 *ram(gpa_t gpa);	 /* where the bytes are now; NULL outside memory */
 u8 *ram_copy(gpa_t gpa); /* what we know they should be */
@@ -174,7 +202,8 @@ struct ref {
 void ref_walk(gva_t gva, unsigned int access, struct ref *r);
 bool ref_allowed(bool w, bool u, bool x, unsigned int access);
 u32 ref_code(unsigned int access);
-void hist_reset(void); /* everything cached is gone */
+void hist_reset(void);	/* everything that this vCPU has cached is gone */
+void hist_forget(void); /* every vCPU has just done that, and nothing was written meanwhile */
 void hist_word(gpa_t gpa, u64 old, u64 new);
 void hist_amend(gpa_t gpa, u64 new);
 void hist_context(void); /* cr3 has changed */
@@ -193,7 +222,7 @@ void oracle_stop(const char *why, gva_t gva, bool root_only);
 
 static inline u16 cur_pcid(void)
 {
-	return pv.cr4 & BIT_ULL(17) ? arch_cr3 & 0xfff : 0;
+	return me->pv.cr4 & BIT_ULL(17) ? me->arch_cr3 & 0xfff : 0;
 }
 
 /* ---- cpu.c ---- */
@@ -207,6 +236,7 @@ struct hw_result {
 	gpa_t gpa;
 };
 
+void cpu_select(void); /* it is another vCPU's turn: me */
 void cpu_reset(void);
 void cpu_access(gva_t gva, unsigned int access, unsigned int stale, struct hw_result *r);
 void cpu_speculate(gva_t gva);
@@ -220,6 +250,7 @@ void cpu_flush_nonglobal(void);
 void cpu_flush_addr_pcid(gva_t gva, u16 pcid);
 void cpu_ept_violation(gva_t gva, gpa_t gpa);
 void cpu_check_entry(bool thorough);
+void cpu_check_pool(void);
 bool cpu_random_cached(gva_t *gva);
 const char *cpu_route(void);
 
@@ -237,8 +268,14 @@ struct part {
 
 void machine_start(void);
 void machine_stop(void);
+void others_run(void);	 /* between two steps of me, who holds no lock */
 void machine_exit(void); /* leave the guest for some reason of the host's */
 void host_set_registers(void);
+void machine_exit_all(void);
+void machine_quiet(bool on); /* no vCPU runs beside another */
+void mode_done(void);	     /* a call of the mode has returned */
+void host_turn(void);	     /* the host does something to the VM */
+void hardware_access(gva_t gva, unsigned int access, const u8 *data);
 void machine_audit(void);
 void guest_speculate(gva_t gva);
 bool insn(const struct part *part, int n); /* true: it went through */
@@ -260,5 +297,8 @@ extern bool stopped; /* VERDICT_STOP, agreed */
 void ops_start(void); /* first tables of the guest */
 void ops_heal(void);  /* the guest's way to its own tables */
 void ops_step(void);
+/* An access by the guest, as far as hardware alone can do it; to @gpa, or through the entry there. 0: any. */
+void ops_hardware(gpa_t gpa);
+extern gva_t hot; /* what others' hardware likes to write to just now; 0: nothing */
 
 #endif

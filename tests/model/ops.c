@@ -159,15 +159,19 @@ static gva_t dm_gva(gpa_t gpa)
  */
 void ops_start(void)
 {
+	struct vcpu *v;
 	unsigned int i;
 
 	dm_plan();
 	for (i = 0; i < nr_dm; i++)
 		ram_write(dm[i].gpa, &dm[i].val, 8);
-	pv.cr0 = CR0_BASE | CR0_WP;
-	machine_set_cr3(tables[0].gfn << 12);
-	pv.cr4 = CR4_BASE | CR4_PGE;
-	pv.efer = EFER_BASE | EFER_NXE;
+	for_each_vcpu(v)
+	{
+		v->pv.cr0 = CR0_BASE | CR0_WP;
+		v->pv.cr4 = CR4_BASE | CR4_PGE;
+		v->pv.efer = EFER_BASE | EFER_NXE;
+		v->arch_cr3 = v->pv.cr3 = tables[0].gfn << 12;
+	}
 }
 
 /**
@@ -365,6 +369,8 @@ static u64 any_entry(int level)
 
 /* ---- the guest's operations ---- */
 
+gva_t hot;
+
 /* Store an entry, through the direct map or through any other mapping of it there is. */
 static void store_entry(gpa_t gpa, u64 val)
 {
@@ -417,8 +423,8 @@ static void some_flush(gva_t gva)
 
 	switch (choose(10)) {
 	case 0:
-		trace("cr3 %llx again", (unsigned long long)arch_cr3);
-		guest_cr3(arch_cr3);
+		trace("cr3 %llx again", (unsigned long long)me->arch_cr3);
+		guest_cr3(me->arch_cr3);
 		break;
 	case 1:
 		trace("invpcid address %llx pcid %x", (unsigned long long)gva, pcid);
@@ -593,7 +599,7 @@ static void op_complex(void)
 static void op_worst(void)
 {
 	u8 bytes[8] = { 0x5a, 1, 2, 3, 4, 5, 6, 7 };
-	gfn_t root = (arch_cr3 & GENMASK_ULL(51, 12)) >> 12;
+	gfn_t root = (me->arch_cr3 & GENMASK_ULL(51, 12)) >> 12;
 	struct part part[INSN_PARTS];
 	unsigned int i, level;
 
@@ -645,7 +651,7 @@ static u64 cr3_value(void)
 {
 	u64 cr3 = (set.calm || likely_pct(96) ? tables[choose(NR_ROOTS)].gfn : any_frame()) << 12;
 
-	if (pv.cr4 & CR4_PCIDE)
+	if (me->pv.cr4 & CR4_PCIDE)
 		cr3 |= choose(3) | (likely_pct(50) ? BIT_ULL(63) : 0);
 	else if (likely_pct(10))
 		cr3 |= 0x18; /* PWT, PCD */
@@ -658,15 +664,15 @@ static u64 cr3_value(void)
  */
 static void op_pcids(void)
 {
-	u64 home = arch_cr3, away;
+	u64 home = me->arch_cr3, away;
 	struct ref r;
 	gva_t gva;
 
-	if (!(pv.cr4 & CR4_PCIDE)) {
-		if (arch_cr3 & 0xfff)
-			guest_cr3(arch_cr3 & ~0xfffULL);
+	if (!(me->pv.cr4 & CR4_PCIDE)) {
+		if (me->arch_cr3 & 0xfff)
+			guest_cr3(me->arch_cr3 & ~0xfffULL);
 		if (!stopped)
-			guest_mode(pv.cr0, pv.cr4 | CR4_PCIDE, pv.efer);
+			guest_mode(me->pv.cr0, me->pv.cr4 | CR4_PCIDE, me->pv.efer);
 		return;
 	}
 	if (!cpu_random_cached(&gva))
@@ -742,16 +748,80 @@ static void op_stale_alias(void)
 	if (stopped)
 		return;
 	if (choose(3))
-		guest_cr3(arch_cr3);
+		guest_cr3(me->arch_cr3);
 	else
 		some_flush(used);
 	if (!stopped)
 		access_at(used, any_access());
 }
 
+static struct vcpu *idle_other(void)
+{
+	struct vcpu *v = &vcpus[choose(set.vcpus)];
+
+	return v == me || v->busy ? NULL : v;
+}
+
+/*
+ * Two vCPUs of one address space. One gives a table a second mapping, the other writes to the table
+ * through it, and goes on doing so while the first takes the mapping away and flushes.
+ */
+static void op_alias_of_two(void)
+{
+	struct vcpu *first = me, *second = idle_other();
+	const struct table *t = any_table();
+	gpa_t word = t->gfn << 12 | any_index(t->level) * 8;
+	gva_t gva = any_gva(), used = any_gva();
+	struct ref r;
+	unsigned int i;
+	u64 val;
+
+	ref_walk(used, 0, &r);
+	if (r.n && choose(4))
+		word = r.entry[r.n - 1];
+	ref_walk(gva, 0, &r);
+	if (!second || r.outside || r.n != 4 || !ram_has(word >> 12))
+		return;
+	gva = (gva & ~0xfffULL) | (word & 0xfff);
+	trace("table word %llx gets an alias at %llx for cpu %u", (unsigned long long)word,
+	      (unsigned long long)gva, second->id);
+	store_entry(r.entry[3], (word & ~0xfffULL) | E_P | E_W | E_U | E_A | E_D);
+	run_as(second);
+	if (!stopped && (me->arch_cr3 ^ first->arch_cr3) & GENMASK_ULL(51, 12))
+		guest_cr3((first->arch_cr3 & GENMASK_ULL(51, 12)) | cur_pcid());
+	for (i = choose(4); i < 4 && !stopped; i++) {
+		val = any_entry(t->level);
+		guest_store(gva, &val, 8, AC_AC);
+	}
+	run_as(first);
+	if (!stopped && choose(2))
+		guest_cr3(first->arch_cr3);
+	hot = gva;
+	if (!stopped)
+		store_entry(r.entry[3], 0);
+	if (!stopped && choose(2))
+		guest_cr3(first->arch_cr3);
+	else if (!stopped)
+		some_flush(used);
+	run_as(second);
+	val = any_entry(t->level);
+	if (!stopped)
+		guest_store(gva, &val, 8, AC_AC);
+	hot = 0;
+	for (i = 0; i < 2 && !stopped; i++) {
+		run_as(i ? first : second);
+		guest_cr3(me->arch_cr3);
+		if (!stopped)
+			access_at(used, any_access());
+	}
+	run_as(first);
+}
+
 static void device_looks(gfn_t gfn)
 {
-	machine_exit();
+	host_turn();
+	if (!host_slot_there()) /* another vCPU ran in between */
+		return;
 	trace("the device looks at gfn %llx", (unsigned long long)gfn);
 	host_take_dirty(gfn);
 }
@@ -776,8 +846,13 @@ static void op_device(void)
 	val = chance64();
 	if (!stopped)
 		guest_store(gva, &val, 8, AC_AC);
+	if (set.vcpus > 1 && !stopped) {
+		device_looks(gfn);
+		hot = gva;
+	}
 	if (!stopped && choose(3) == 0)
 		store_entry(r.entry[3], 0);
+	hot = 0;
 	if (!stopped)
 		device_looks(gfn);
 	val = chance64();
@@ -799,8 +874,8 @@ static void op_large_read_only(void)
 	ref_walk(gva, 0, &r);
 	if (r.outside || r.n < 3)
 		return;
-	if (pv.cr0 & CR0_WP)
-		guest_mode(pv.cr0 & ~CR0_WP, pv.cr4, pv.efer);
+	if (me->pv.cr0 & CR0_WP)
+		guest_mode(me->pv.cr0 & ~CR0_WP, me->pv.cr4, me->pv.efer);
 	if (!stopped)
 		store_entry(r.entry[2], blocks[choose(3)] << 12 | E_P | E_U | E_A | E_PS |
 						(choose(2) ? E_D : 0));
@@ -826,7 +901,7 @@ static void op_cr3(void)
 static void op_flush(void)
 {
 	gva_t gva = any_gva();
-	u16 pcid = pv.cr4 & CR4_PCIDE ? choose(3) : 0;
+	u16 pcid = me->pv.cr4 & CR4_PCIDE ? choose(3) : 0;
 
 	switch (choose(12)) {
 	case 0:
@@ -854,7 +929,7 @@ static void op_flush(void)
 
 static void op_mode(void)
 {
-	u64 cr0 = pv.cr0, cr4 = pv.cr4, efer = pv.efer;
+	u64 cr0 = me->pv.cr0, cr4 = me->pv.cr4, efer = me->pv.efer;
 
 	switch (choose(8)) {
 	case 0:
@@ -876,8 +951,8 @@ static void op_mode(void)
 		cr0 ^= CR0_WP;
 	}
 	/* 4.10.1: PCIDE can be set only while CR3 names PCID 0. */
-	if ((cr4 & ~pv.cr4 & CR4_PCIDE) && (arch_cr3 & 0xfff)) {
-		guest_cr3(arch_cr3 & ~0xfffULL);
+	if ((cr4 & ~me->pv.cr4 & CR4_PCIDE) && (me->arch_cr3 & 0xfff)) {
+		guest_cr3(me->arch_cr3 & ~0xfffULL);
 		if (stopped)
 			return;
 	}
@@ -894,7 +969,7 @@ static void op_host(void)
 	gfn_t gfn;
 	u64 val;
 
-	machine_exit();
+	host_turn();
 	switch (choose(8)) {
 	case 0:
 		gfn = likely_pct(60) ? any_table()->gfn : data_frame();
@@ -948,9 +1023,10 @@ static void op_host(void)
 			machine_switch(run_mode(paging_modes[choose(n)]));
 		}
 		break;
-	default:				       /* an interrupt: out and in again */
+	default: /* an interrupt: out and in again */
+		machine_exit();
 		if (set.cfg.prefault && likely_pct(5)) /* as when memory was added */
-			pv.unready = true;
+			me->pv.unready = true;
 		if (set.device && host_slot_there())
 			device_looks(RAM_D_BASE + choose(6));
 		if (likely_pct(5))
@@ -965,13 +1041,14 @@ static bool leads_outside(u64 e)
 
 static void restart(void)
 {
+	struct vcpu *v;
 	u64 zero = 0;
 	unsigned int i, j;
 
 	trace("the VM was stopped: new one");
 	tally.restarts++;
 	machine_stop();
-	machine_set_cr3(tables[0].gfn << 12);
+	for_each_vcpu(v) v->arch_cr3 = v->pv.cr3 = tables[0].gfn << 12;
 	/* Whatever led outside memory goes. */
 	for (i = 0; i < ARRAY_SIZE(tables); i++) {
 		if (!ram_has(tables[i].gfn))
@@ -993,6 +1070,10 @@ static void op_directed(void)
 		op_device();
 		return;
 	}
+	if (set.vcpus > 1 && choose(2)) {
+		op_alias_of_two();
+		return;
+	}
 	switch (choose(7)) {
 	case 6:
 		op_worst();
@@ -1008,6 +1089,58 @@ static void op_directed(void)
 	}
 }
 
+/* The test's history is full: every vCPU flushes all that it has cached. */
+static void forget(void)
+{
+	struct vcpu *was = me, *v;
+
+	for_each_vcpu(v) if (v->busy) return;
+	trace("invpcid all (the test's history is full)");
+	machine_quiet(true);
+	for_each_vcpu(v)
+	{
+		run_as(v);
+		if (!stopped)
+			guest_invpcid(INVPCID_ALL_GLOBAL, 0, 0);
+	}
+	machine_quiet(false);
+	run_as(was);
+	if (!stopped && set.vcpus > 1)
+		hist_forget();
+}
+
+void ops_hardware(gpa_t gpa)
+{
+	unsigned int access = any_access();
+	gva_t gva = any_gva();
+	struct ref r;
+	u64 val = chance64();
+	unsigned int i;
+
+	if (hot && choose(2)) {
+		gva = hot;
+		gpa = 0;
+		access = AC_W | AC_AC;
+	}
+	if (gpa && choose(2)) {
+		gva = dm_gva(gpa);
+		access = choose(4) ? AC_W | AC_AC : AC_AC;
+	}
+	/* Else an address that the entry leads to. */
+	for (i = 0; gpa && gva != dm_gva(gpa) && i < 16; i++) {
+		ref_walk(gva, 0, &r);
+		if (r.n && (r.entry[r.n - 1] == gpa || r.entry[choose(r.n)] == gpa))
+			break;
+		gva = any_gva();
+	}
+	ref_walk(gva, access, &r);
+	if (r.ok && (access & AC_W))
+		for (i = 0; i < ARRAY_SIZE(tables); i++)
+			if (tables[i].gfn == r.gpa >> 12)
+				val = any_entry(tables[i].level);
+	hardware_access(gva, access, (u8 *)&val);
+}
+
 /**
  * ops_step() - one operation
  */
@@ -1017,10 +1150,8 @@ void ops_step(void)
 
 	if (stopped)
 		restart();
-	if (hist_full()) {
-		trace("invpcid all (the test's history is full)");
-		guest_invpcid(INVPCID_ALL_GLOBAL, 0, 0);
-	}
+	if (hist_full())
+		forget();
 	if (step % 97 == 0)
 		ops_heal();
 	if (which < 40)

@@ -5,7 +5,8 @@
  *
  * Two answers. ref_walk() is the walk of the tables as they are now. The history says what a real
  * CPU could still have cached: for every 8-byte word of guest memory the values it had since the
- * last complete flush, and when; when each CR3 was in force; and every flush. A stale translation
+ * last complete flush, and when; and, of each vCPU, when each CR3 was in force and every flush. What
+ * one vCPU flushes another may still hold. A stale translation
  * is allowed if some chain of such reads, in an order that the caches of 4.10.2 and 4.10.3 make
  * possible, yields it. Time is a number that grows with every event.
  *
@@ -37,7 +38,7 @@ static bool reserved(u64 e, int level)
 {
 	if (set.cfg.maxphyaddr < 52 && (e & BITS(51, set.cfg.maxphyaddr)))
 		return true;
-	if ((e & E_XD) && !(pv.efer & EFER_NXE))
+	if ((e & E_XD) && !(me->pv.efer & EFER_NXE))
 		return true;
 	switch (level) {
 	case 4:
@@ -61,13 +62,13 @@ bool ref_allowed(bool w, bool u, bool x, unsigned int access)
 		return !(access & AC_W) || w;
 	}
 	if (access & AC_X) {
-		if (u && (pv.cr4 & CR4_SMEP))
+		if (u && (me->pv.cr4 & CR4_SMEP))
 			return false;
 		return x;
 	}
-	if (u && (pv.cr4 & CR4_SMAP) && !(access & AC_AC))
+	if (u && (me->pv.cr4 & CR4_SMAP) && !(access & AC_AC))
 		return false;
-	return !(access & AC_W) || w || !(pv.cr0 & CR0_WP);
+	return !(access & AC_W) || w || !(me->pv.cr0 & CR0_WP);
 }
 
 /* 4.7: the bits that only depend on the access. */
@@ -79,7 +80,7 @@ u32 ref_code(unsigned int access)
 		code |= 2;
 	if (access & AC_U)
 		code |= 4;
-	if ((access & AC_X) && ((pv.cr4 & CR4_SMEP) || (pv.efer & EFER_NXE)))
+	if ((access & AC_X) && ((me->pv.cr4 & CR4_SMEP) || (me->pv.efer & EFER_NXE)))
 		code |= 16;
 	return code;
 }
@@ -92,7 +93,7 @@ u32 ref_code(unsigned int access)
  */
 void ref_walk(gva_t gva, unsigned int access, struct ref *r)
 {
-	gpa_t table = arch_cr3 & BITS(51, 12);
+	gpa_t table = me->arch_cr3 & BITS(51, 12);
 	int level;
 
 	memset(r, 0, sizeof(*r));
@@ -123,7 +124,7 @@ void ref_walk(gva_t gva, unsigned int access, struct ref *r)
 		if (level == 1 || (e & E_PS)) {
 			u64 in = (1ULL << (12 + 9 * (level - 1))) - 1;
 
-			r->g = (e & E_G) && (pv.cr4 & CR4_PGE);
+			r->g = (e & E_G) && (me->pv.cr4 & CR4_PGE);
 			r->gpa = (e & BITS(51, 12) & ~in) | (gva & in);
 			break;
 		}
@@ -178,10 +179,23 @@ struct flush {
 static struct version versions[MAX_VERSIONS];
 static struct word words[MAX_WORDS];
 static s32 heads[HASH];
-static struct context contexts[MAX_CONTEXTS];
-static struct flush flushes[MAX_FLUSHES];
-static unsigned int nr_versions, nr_words, nr_contexts, nr_flushes;
+static unsigned int nr_versions, nr_words;
 static u32 now;
+
+/* What is each vCPU's own. */
+struct past {
+	u32 since; /* the last complete flush */
+	unsigned int nr_contexts, nr_flushes;
+	struct context contexts[MAX_CONTEXTS];
+	struct flush flushes[MAX_FLUSHES];
+};
+
+static struct past pasts[VCPUS_MAX];
+
+static struct past *past(void)
+{
+	return &pasts[me->id];
+}
 
 static unsigned int hash(gpa_t gpa)
 {
@@ -198,22 +212,57 @@ static struct word *find_word(gpa_t gpa)
 	return NULL;
 }
 
+static void start_past(void)
+{
+	past()->nr_contexts = past()->nr_flushes = 0;
+	past()->since = now;
+	hist_context();
+}
+
 /**
- * hist_reset() - a complete flush: nothing older than now can be cached
+ * hist_forget() - a complete flush by all: nothing older than now can be cached
+ */
+void hist_forget(void)
+{
+	struct vcpu *was = me, *v;
+
+	memset(heads, 0xff, sizeof(heads));
+	nr_versions = nr_words = 0;
+	now = 1;
+	for_each_vcpu(v)
+	{
+		me = v;
+		start_past();
+	}
+	me = was;
+}
+
+/**
+ * hist_reset() - a complete flush: nothing older than now can this vCPU have cached
  */
 void hist_reset(void)
 {
-	memset(heads, 0xff, sizeof(heads));
-	nr_versions = nr_words = nr_contexts = nr_flushes = 0;
-	now = 1;
-	hist_context();
+	if (set.vcpus == 1) {
+		hist_forget();
+		return;
+	}
+	now++;
+	start_past();
+}
+
+static bool past_full(void)
+{
+	const struct vcpu *v;
+
+	for_each_vcpu(v) if (pasts[v->id].nr_contexts > MAX_CONTEXTS - 64 * set.vcpus ||
+			     pasts[v->id].nr_flushes > MAX_FLUSHES - 64 * set.vcpus) return true;
+	return false;
 }
 
 /* Nearly out of room: the guest should flush everything. */
 bool hist_full(void)
 {
-	return nr_versions > MAX_VERSIONS - 8192 || nr_words > MAX_WORDS - 4096 ||
-	       nr_contexts > MAX_CONTEXTS - 64 || nr_flushes > MAX_FLUSHES - 64;
+	return nr_versions > MAX_VERSIONS - 8192 || nr_words > MAX_WORDS - 4096 || past_full();
 }
 
 static void add_version(struct word *w, u64 val, u32 from)
@@ -270,12 +319,12 @@ void hist_context(void)
 {
 	struct context *c;
 
-	if (nr_contexts == MAX_CONTEXTS)
+	if (past()->nr_contexts == MAX_CONTEXTS)
 		fail("the test's history of CR3 is full");
-	c = &contexts[nr_contexts++];
+	c = &past()->contexts[past()->nr_contexts++];
 	c->from = ++now;
 	c->born = step;
-	c->root = arch_cr3 & BITS(51, 12);
+	c->root = me->arch_cr3 & BITS(51, 12);
 	c->pcid = tag(cur_pcid());
 }
 
@@ -283,9 +332,9 @@ static void add_flush(u8 kind, u16 pcid, gva_t gva)
 {
 	struct flush *f;
 
-	if (nr_flushes == MAX_FLUSHES)
+	if (past()->nr_flushes == MAX_FLUSHES)
 		fail("the test's history of flushes is full");
-	f = &flushes[nr_flushes++];
+	f = &past()->flushes[past()->nr_flushes++];
 	f->at = ++now;
 	f->born = step;
 	f->kind = kind;
@@ -339,12 +388,12 @@ static u32 earliest(u16 pcid, u32 lo, u32 hi)
 
 	if (set.shares)
 		return lo < hi ? lo : NEVER;
-	for (i = 0; i < nr_contexts; i++) {
-		u32 from = contexts[i].from;
-		u32 to = i + 1 < nr_contexts ? contexts[i + 1].from : NEVER;
+	for (i = 0; i < past()->nr_contexts; i++) {
+		u32 from = past()->contexts[i].from;
+		u32 to = i + 1 < past()->nr_contexts ? past()->contexts[i + 1].from : NEVER;
 		u32 t = lo > from ? lo : from;
 
-		if (contexts[i].pcid == pcid && t < to && t < hi)
+		if (past()->contexts[i].pcid == pcid && t < to && t < hi)
 			return t;
 		if (from >= hi)
 			break;
@@ -362,8 +411,8 @@ static u32 flushed(const struct search *s, gpa_t at, int level)
 	unsigned int i;
 	u32 last = 0;
 
-	for (i = 0; i < nr_flushes; i++) {
-		const struct flush *f = &flushes[i];
+	for (i = 0; i < past()->nr_flushes; i++) {
+		const struct flush *f = &past()->flushes[i];
 		bool hit = false;
 
 		switch (f->kind) {
@@ -422,7 +471,7 @@ static bool try_entry(const struct search *s, gpa_t at, u64 e, bool current, int
 	t = earliest(s->pcid, from, to);
 	if (t == NEVER)
 		return false;
-	if (s->global && !((e & E_G) && (pv.cr4 & CR4_PGE)))
+	if (s->global && !((e & E_G) && (me->pv.cr4 & CR4_PGE)))
 		return false;
 	if (s->faults)
 		return !ref_allowed(w, u, x, s->access) && s->code == (ref_code(s->access) | 1);
@@ -457,6 +506,8 @@ static bool try_level(const struct search *s, gpa_t table, int level, u32 lo, u3
 		    try_entry(s, at, versions[i].val, end == NEVER, level, from, to, w, u, x))
 			return true;
 		end = versions[i].from;
+		if (end <= lo)
+			break;
 	}
 	return false;
 }
@@ -471,9 +522,9 @@ static bool try_epoch(const struct search *s, u32 lo)
 {
 	unsigned int i;
 
-	for (i = 0; i < nr_contexts; i++) {
-		u32 from = contexts[i].from > lo ? contexts[i].from : lo;
-		u32 to = i + 1 < nr_contexts ? contexts[i + 1].from : NEVER;
+	for (i = 0; i < past()->nr_contexts; i++) {
+		u32 from = past()->contexts[i].from > lo ? past()->contexts[i].from : lo;
+		u32 to = i + 1 < past()->nr_contexts ? past()->contexts[i + 1].from : NEVER;
 
 		if (set.shares) { /* as if every root had always been loaded */
 			from = lo;
@@ -481,8 +532,8 @@ static bool try_epoch(const struct search *s, u32 lo)
 		}
 		if (to > s->psc_to)
 			to = s->psc_to;
-		if (contexts[i].pcid == s->pcid && from < to &&
-		    try_level(s, contexts[i].root, 4, from, to, true, true, true))
+		if (past()->contexts[i].pcid == s->pcid && from < to &&
+		    try_level(s, past()->contexts[i].root, 4, from, to, true, true, true))
 			return true;
 	}
 	return false;
@@ -490,11 +541,11 @@ static bool try_epoch(const struct search *s, u32 lo)
 
 static bool search_pcid(struct search *s)
 {
-	u32 lo = 0;
+	u32 lo = past()->since;
 	unsigned int i;
 
-	for (i = 0; i <= nr_flushes; i++) {
-		const struct flush *f = i < nr_flushes ? &flushes[i] : NULL;
+	for (i = 0; i <= past()->nr_flushes; i++) {
+		const struct flush *f = i < past()->nr_flushes ? &past()->flushes[i] : NULL;
 		bool ends = !f || f->kind == FL_NONGLOBAL;
 
 		if (f && f->pcid == s->pcid)
@@ -520,15 +571,15 @@ static bool search(gva_t gva, unsigned int access, gpa_t gpa, bool faults, u32 c
 	s.pcid = tag(cur_pcid());
 	if (search_pcid(&s))
 		return true;
-	if (!(pv.cr4 & CR4_PGE))
+	if (!(me->pv.cr4 & CR4_PGE))
 		return false;
 	s.global = true;
-	for (i = 0; i < nr_contexts; i++) {
-		for (j = 0; j < i && contexts[j].pcid != contexts[i].pcid; j++)
+	for (i = 0; i < past()->nr_contexts; i++) {
+		for (j = 0; j < i && past()->contexts[j].pcid != past()->contexts[i].pcid; j++)
 			;
 		if (j < i)
 			continue;
-		s.pcid = contexts[i].pcid;
+		s.pcid = past()->contexts[i].pcid;
 		if (search_pcid(&s))
 			return true;
 	}
@@ -559,14 +610,15 @@ void hist_tell(gva_t gva)
 	s32 v;
 
 	fprintf(stderr, "# events since the last complete flush (time, step):\n");
-	for (n = nr_contexts > 12 ? nr_contexts - 12 : 0; n < nr_contexts; n++)
-		fprintf(stderr, "#   %u, %llu: cr3 %llx pcid %x\n", contexts[n].from,
-			(unsigned long long)contexts[n].born, (unsigned long long)contexts[n].root,
-			contexts[n].pcid);
-	for (n = nr_flushes > 12 ? nr_flushes - 12 : 0; n < nr_flushes; n++)
-		fprintf(stderr, "#   %u, %llu: flush %s pcid %x gva %llx\n", flushes[n].at,
-			(unsigned long long)flushes[n].born, kinds[flushes[n].kind],
-			flushes[n].pcid, (unsigned long long)flushes[n].gva);
+	for (n = past()->nr_contexts > 12 ? past()->nr_contexts - 12 : 0; n < past()->nr_contexts;
+	     n++)
+		fprintf(stderr, "#   %u, %llu: cr3 %llx pcid %x\n", past()->contexts[n].from,
+			(unsigned long long)past()->contexts[n].born,
+			(unsigned long long)past()->contexts[n].root, past()->contexts[n].pcid);
+	for (n = past()->nr_flushes > 12 ? past()->nr_flushes - 12 : 0; n < past()->nr_flushes; n++)
+		fprintf(stderr, "#   %u, %llu: flush %s pcid %x gva %llx\n", past()->flushes[n].at,
+			(unsigned long long)past()->flushes[n].born, kinds[past()->flushes[n].kind],
+			past()->flushes[n].pcid, (unsigned long long)past()->flushes[n].gva);
 	ref_walk(gva, 0, &r);
 	for (i = 0; i < r.n; i++) {
 		const struct word *w = find_word(r.entry[i]);
@@ -666,7 +718,7 @@ void oracle_fault(gva_t gva, unsigned int access, u32 code)
 	ref_walk(gva, access, &r);
 	if (!r.ok && !r.outside && r.code == code)
 		return;
-	if ((!(set.ops->traps & TRAP_PF) || (pv.direct && !(code & PF_P))) &&
+	if ((!(set.ops->traps & TRAP_PF) || (me->direct && !(code & PF_P))) &&
 	    oracle_cached_faults(gva, access, code))
 		return;
 	hist_tell(gva);
@@ -689,7 +741,7 @@ void oracle_stop(const char *why, gva_t gva, bool root_only)
 	struct ref r;
 
 	if (root_only) {
-		if (!ram_has((arch_cr3 & BITS(51, 12)) >> 12))
+		if (!ram_has((me->arch_cr3 & BITS(51, 12)) >> 12))
 			return;
 		fail("the VM was stopped at a CR3 load: %s", why);
 	}

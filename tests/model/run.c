@@ -103,10 +103,11 @@ void fail(const char *fmt, ...)
 	for (i = nr_traces > TRACES ? nr_traces - TRACES : 0; i < nr_traces; i++)
 		fprintf(stderr, "#   %llu: %s\n", (unsigned long long)trace_steps[i % TRACES],
 			traces[i % TRACES]);
-	fprintf(stderr, "# cr0.wp %d cr3 %llx pge %d pcide %d smep %d smap %d nxe %d\n",
-		!!(pv.cr0 & BIT_ULL(16)), (unsigned long long)arch_cr3, !!(pv.cr4 & BIT_ULL(7)),
-		!!(pv.cr4 & BIT_ULL(17)), !!(pv.cr4 & BIT_ULL(20)), !!(pv.cr4 & BIT_ULL(21)),
-		!!(pv.efer & BIT_ULL(11)));
+	fprintf(stderr, "# cpu %u: cr0.wp %d cr3 %llx pge %d pcide %d smep %d smap %d nxe %d\n",
+		me->id, !!(me->pv.cr0 & BIT_ULL(16)), (unsigned long long)me->arch_cr3,
+		!!(me->pv.cr4 & BIT_ULL(7)), !!(me->pv.cr4 & BIT_ULL(17)),
+		!!(me->pv.cr4 & BIT_ULL(20)), !!(me->pv.cr4 & BIT_ULL(21)),
+		!!(me->pv.efer & BIT_ULL(11)));
 	fprintf(stderr, "%s, seed %llu, step %llu: ", set.ops->name, (unsigned long long)set.seed,
 		(unsigned long long)step);
 	va_start(ap, fmt);
@@ -137,6 +138,7 @@ void run_defaults(void)
 			.hybrid_quiet = 2,
 		},
 		.phys = 40,
+		.vcpus = 1,
 		.host_events = true,
 		.audit_every = 500,
 		.seed = 1,
@@ -193,6 +195,8 @@ bool run_config(const char *text)
 			set.shares = n;
 		else if (!strcmp(word, "split"))
 			set.cfg.split_exec = n;
+		else if (!strcmp(word, "vcpus") && n >= 1 && n <= VCPUS_MAX)
+			set.vcpus = n;
 		else if (!strcmp(word, "device"))
 			set.device = n;
 		else if (!strcmp(word, "host"))
@@ -217,10 +221,12 @@ void run_all(void)
 {
 	set.ops = run_mode(set.ops);
 	host_start();
-	hist_reset();
+	hist_forget();
 	ops_start();
 	machine_start();
 	for (step = 0; step < set.steps && !chance_over(); step++) {
+		if (set.vcpus > 1)
+			run_as(&vcpus[chance(set.vcpus)]);
 		ops_step();
 		if (step % set.audit_every == set.audit_every - 1 && !stopped)
 			machine_audit();

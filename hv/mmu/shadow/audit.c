@@ -93,16 +93,23 @@ static const char *audit_blank(struct shadow *sh, struct shadow_page *sp, unsign
 								: NULL;
 }
 
-/* S6, of one shadow page. */
+/* S6 and S8, of one shadow page. */
 static const char *audit_page(struct shadow *sh, const struct shadow_page *sp)
 {
 	struct open_set *set;
+	unsigned int i;
 
 	if (!sp->open)
 		return NULL;
 	set = open_set_of(sh, sp->open);
 	if (open_at(sp->open) >= set->nr || set->table[open_at(sp->open)].gfn != sp->gfn)
 		return "S6: it is not the open table that it says";
+	if (READ_ONCE(*set->watch[open_at(sp->open)]) & PTE_D)
+		return NULL;
+	for (i = 0; i < 512; i++)
+		if ((sp->snapshot || is_live(sp, i)) &&
+		    (READ_ONCE(sp->table[i]) ^ sp->gpte[i]) & ~(GPTE_IGNORED | PTE_A | PTE_D))
+			return "S8: it was written to, and bears no mark";
 	return NULL;
 }
 

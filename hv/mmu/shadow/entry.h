@@ -95,6 +95,20 @@ static inline void spte_write(struct shadow *sh, u64 *spte, u64 value)
 	count(sh->pg->count, sptes_written);
 }
 
+/* Take @bits from an entry that hardware may be marking. */
+static inline void spte_clear(struct shadow *sh, u64 *spte, u64 bits)
+{
+	shim_clear_bits(spte, bits);
+	count(sh->pg->count, sptes_written);
+}
+
+/* Write another value over a live entry; returns what hardware has left in it. */
+static inline u64 spte_replace(struct shadow *sh, u64 *spte, u64 value)
+{
+	count(sh->pg->count, sptes_written);
+	return shim_xchg64(spte, value);
+}
+
 static inline bool spte_is_leaf(u64 spte, int level)
 {
 	return level == 1 || (spte & PTE_PS);
@@ -196,13 +210,15 @@ static inline u64 blank_spte(const struct shadow *sh, const struct shadow_page *
 	return sh->blank;
 }
 
-/* Entry @i is not live any more. */
-static inline void entry_blank(struct shadow *sh, struct shadow_page *sp, unsigned int i)
+/* Entry @i is not live any more. Returns what hardware has left in it. */
+static inline u64 entry_blank(struct shadow *sh, struct shadow_page *sp, unsigned int i)
 {
-	spte_write(sh, &sp->spt[i], blank_spte(sh, sp, i));
+	u64 old = spte_replace(sh, &sp->spt[i], blank_spte(sh, sp, i));
+
 	if (!sp->snapshot)
 		sp->gpte[i] = 0;
 	sp->live[i >> 6] &= ~(1ULL << (i & 63));
+	return old;
 }
 
 #endif

@@ -126,8 +126,11 @@ static noinline enum verdict fault_far(struct paging_vcpu *pv, const struct pagi
 	bound_open(sh);
 	v = walk_guest(pv, &want, &w, res);
 	if (v == VERDICT_REFLECT && !(res->code & PF_P)) {
-		if (unlikely(sh->blank))
+		if (unlikely(sh->blank)) {
+			if (pv->pg->wait_all && !guard_way(pv, &w, f->gva))
+				return VERDICT_RETRY;
 			link_way(pv, &w, f->gva);
+		}
 		if (w.level > 1)
 			remember_absence(pv, &w, f->gva, w.level);
 	}
@@ -155,6 +158,8 @@ static noinline enum verdict fault_far(struct paging_vcpu *pv, const struct pagi
 	}
 	if (nr_open(sh) && links_old(pv, &w, f->gva))
 		sync_old(pv);
+	if (unlikely(pv->pg->wait_all) && !guard_way(pv, &w, f->gva))
+		return VERDICT_RETRY;
 	if (map_way(pv, &w, f->gva, slot, host, through, f->code & PF_I, &wrote))
 		flush_addr(pv, f->gva);
 	if (emulate)

@@ -8,16 +8,6 @@
 #include "sync.h"
 #include "way.h"
 
-void drop_root(struct paging_vcpu *pv)
-{
-	struct shadow_vcpu *sv = vcpu_of(pv);
-
-	if (sv->root)
-		sp_at(shadow_of(pv->pg), sv->root)->in_use--;
-	sv->root = 0;
-	pv->unready = true;
-}
-
 static inline void use_root(struct paging_vcpu *pv, struct shadow_page *sp, gfn_t gfn, u64 pcid)
 {
 	struct shadow_vcpu *sv = vcpu_of(pv);
@@ -34,11 +24,12 @@ static inline void use_root(struct paging_vcpu *pv, struct shadow_page *sp, gfn_
 
 /*
  * May a not-present fault go to the guest? Hardware runs with EFER.NXE set, so its error code says
- * "fetch" also where the guest's CPU would not.
+ * "fetch" also where the guest's CPU would not. Not beside other vCPUs: one of them may see an emulated
+ * store a moment before the shadow does, and use what it maps.
  */
 void choose_direct(struct paging_vcpu *pv)
 {
-	pv->direct = shadow_of(pv->pg)->blank && !pv->window &&
+	pv->direct = shadow_of(pv->pg)->blank && !pv->window && !pv->pg->wait_all &&
 		     ((pv->efer & PG_EFER_NXE) || (pv->cr4 & PG_CR4_SMEP));
 	pv->rearm = true;
 }

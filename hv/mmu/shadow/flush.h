@@ -23,7 +23,16 @@ static inline void flush_addr(struct paging_vcpu *pv, gva_t gva)
 }
 
 /* The vCPU has no root any more: prepare makes one. */
-void drop_root(struct paging_vcpu *pv);
+static inline void drop_root(struct paging_vcpu *pv)
+{
+	struct shadow_vcpu *sv = vcpu_of(pv);
+
+	if (sv->root)
+		sp_at(shadow_of(pv->pg), sv->root)->in_use--;
+	sv->root = 0;
+	pv->unready = true;
+}
+
 /* May a not-present fault go to the guest without an exit, from here on? */
 void choose_direct(struct paging_vcpu *pv);
 

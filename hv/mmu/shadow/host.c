@@ -36,7 +36,7 @@ void shadow_unmap(struct paging *pg, gfn_t base, u64 npages)
 			sp_zap(sh, sp_at(sh, info->tables));
 		}
 	}
-	pg->flush_gen++;
+	paging_revoke(pg);
 	sh->freed_gen++; /* tables that are not shadowed may be on a known way too */
 }
 
@@ -55,11 +55,11 @@ bool shadow_take_dirty(struct paging *pg, gfn_t gfn)
 
 		if (!(*spte & PTE_D))
 			continue;
-		spte_write(sh, spte, *spte & ~PTE_D);
+		spte_clear(sh, spte, PTE_D);
 		written = true;
 	}
 	if (written)
-		pg->flush_gen++;
+		paging_revoke(pg);
 	return written;
 }
 
@@ -135,6 +135,8 @@ int shadow_vcpu_init(struct paging_vcpu *pv)
 	pv->nested_root = 0;
 	pv->unready = true;
 	owe_context(pv);
+	if (sv->next)
+		choose_direct(sv->next->pv); /* it is not alone any more */
 	return 0;
 }
 

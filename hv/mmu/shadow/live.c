@@ -25,8 +25,7 @@ void leaf_clear(struct shadow *sh, struct shadow_page *sp, unsigned int i)
 	struct gfn_info *info = &slot->info[0][gmem_index(slot, gfn)];
 
 	list_remove(sh, &info->rmap, link_at(sp, i));
-	keep_mark(sh, slot, gfn, info, sp->spt[i]);
-	entry_blank(sh, sp, i);
+	keep_mark(sh, slot, gfn, info, entry_blank(sh, sp, i));
 }
 
 /* Take live entry @i out of any table. */
@@ -43,17 +42,21 @@ void entry_clear(struct shadow *sh, struct shadow_page *sp, unsigned int i)
 		struct gmem_slot *slot = gmem_slot(sh->pg->mem, gfn);
 
 		list_remove(sh, &gmem_info(slot, gfn, level)->rmap, link_at(sp, i));
+		entry_blank(sh, sp, i);
 	} else {
 		struct shadow_page *child = child_of(sh, sp, i);
 
 		list_remove(sh, &child->parents, link_at(sp, i));
 		if (is_orphan(child))
 			sp_orphaned(sh, child);
-		/* INVLPG must drop what paging-structure caches keep of it: see shadow_invlpg(). */
+		entry_blank(sh, sp, i);
+		/*
+		 * INVLPG must drop what paging-structure caches keep of it: see shadow_invlpg(). Not
+		 * before it is gone: a vCPU that flushes in between could cache it once more.
+		 */
 		sh->upper_gen++;
 		sh->top_gen += level > 2;
 	}
-	entry_blank(sh, sp, i);
 }
 
 /*
@@ -71,9 +74,9 @@ bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, u64 spt
 			sp->gpte[i] = gpte;
 			if (!((old ^ spte) & ~(PTE_A | PTE_D)))
 				return false;
+			old = leaf_write(sh, info, at, spte);
 			if (sp->role.level == 1)
 				keep_mark(sh, gmem_slot(sh->pg->mem, gfn), gfn, info, old);
-			leaf_write(sh, info, at, spte);
 			return true;
 		}
 		entry_clear(sh, sp, i);

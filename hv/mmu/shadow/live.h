@@ -20,16 +20,20 @@ bool leaf_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, u64 spt
 bool upper_set(struct shadow *sh, struct shadow_page *sp, unsigned int i, struct shadow_page *child,
 	       u64 gpte);
 
-/* Write a leaf entry for frame @info. Of tables only open ones are writable: hardware marks the next store. */
-static inline void leaf_write(struct shadow *sh, const struct gfn_info *info, u64 *at, u64 spte)
+/*
+ * Write a leaf entry for frame @info; returns what hardware has left in the old one. Of tables only open
+ * ones are writable: hardware marks the next store.
+ */
+static inline u64 leaf_write(struct shadow *sh, const struct gfn_info *info, u64 *at, u64 spte)
 {
-	if (likely(!info->tables)) {
-		spte_write(sh, at, spte);
-		return;
-	}
-	spte_write(sh, at, spte & ~PTE_D);
+	u64 old;
+
+	if (likely(!info->tables))
+		return spte_replace(sh, at, spte);
+	old = spte_replace(sh, at, spte & ~PTE_D);
 	if (spte & PTE_W)
 		watch_also(sh, info, at);
+	return old;
 }
 
 /* Entry @i, not live so far, is made from @gpte and goes on the list at @head: the caller writes it. */
@@ -46,7 +50,10 @@ static inline void leaf_add(struct shadow *sh, struct shadow_page *sp, unsigned 
 			    u64 gpte, struct gfn_info *info)
 {
 	entry_enlist(sh, sp, i, gpte, &info->rmap);
-	leaf_write(sh, info, &sp->spt[i], spte);
+	if (likely(!info->tables))
+		spte_write(sh, &sp->spt[i], spte);
+	else
+		leaf_write(sh, info, &sp->spt[i], spte);
 }
 
 /* The guest's leaf entry @i, now @gpte, maps nothing that it has touched: neither does ours. */

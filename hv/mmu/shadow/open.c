@@ -30,7 +30,7 @@ void guard_frame(struct shadow *sh, struct gmem_slot *slot, gfn_t gfn, bool open
 		}
 		block->tables++;
 	}
-	sh->pg->flush_gen++;
+	paging_revoke(sh->pg);
 }
 
 void unguard_frame(struct gmem_slot *slot, gfn_t gfn)

@@ -65,7 +65,7 @@ static inline u32 quiet_limit(const struct shadow *sh)
 }
 
 /*
- * An entry through which the guest could write to a table goes away, and with it the mark that says
+ * An entry through which the guest could write to a table has gone, and with it the mark that says
  * whether it did. Hardware may go on using it: hence the flush. A device hears of its frames' marks
  * through shadow_take_dirty(), which owes the flush then.
  */
@@ -85,7 +85,7 @@ static inline void keep_mark(struct shadow *sh, struct gmem_slot *slot, gfn_t gf
 		set->table[open_at(number)].marked = true;
 		set->watch[open_at(number)] = &says_look_closer;
 	}
-	sh->pg->flush_gen++;
+	paging_revoke(sh->pg);
 }
 
 /* Find the one entry through which the guest can write to open table @at, if it is one. */

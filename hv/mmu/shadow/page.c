@@ -24,7 +24,10 @@ static void count_tables(struct shadow *sh)
 		   ((u64)sh->used * SHADOW_TABLE_PAGES + sh->made / SHADOW_CHUNK + 1) * PAGE_SIZE);
 }
 
-/* Free a shadow page that nothing points to. Hardware may have it cached until the flush. */
+/*
+ * Free a shadow page that nothing points to. Hardware may have it cached until the flush, and another
+ * vCPU's may be walking it.
+ */
 static void sp_free(struct shadow *sh, struct shadow_page *sp)
 {
 	struct table_pool *pool = &sh->pg->pool;
@@ -52,6 +55,7 @@ static void sp_free(struct shadow *sh, struct shadow_page *sp)
 	if (sp->role.level < PT_ROOT_LEVEL)
 		sh->orphans--;
 	sh->freed_gen++;
+	paging_revoke(sh->pg);
 	if (sp->snapshot)
 		for (i = 0; i < 512; i++)
 			WRITE_ONCE(sp->gpte[i], 0);
@@ -64,7 +68,6 @@ static void sp_free(struct shadow *sh, struct shadow_page *sp)
 	*sp = (struct shadow_page){ .id = id, .next_hash = sh->free };
 	sh->free = id;
 	sh->used--;
-	sh->pg->flush_gen++;
 	count_tables(sh);
 }
 
@@ -224,7 +227,7 @@ bool table_in_doubt(struct shadow *sh, struct gfn_info *info)
 		else
 			for (parent = sp->parents; parent; parent = entry_link(sh, parent)->next)
 				if (*entry_spte(sh, parent) & PTE_A) {
-					*entry_spte(sh, parent) &= ~PTE_A;
+					shim_clear_bits(entry_spte(sh, parent), PTE_A);
 					sp->writes = 0;
 					used = true;
 				}

@@ -12,7 +12,7 @@
  * knows what it meant.
  */
 #include "../modes.h"
-#include "shadow.h"
+#include "flush.h"
 
 /*
  * Hardware compares numbers, so what is offered must not be a CR3 value of the guest's own. It is
@@ -24,9 +24,7 @@
 
 static struct shadow_page *root_page(struct paging_vcpu *pv, u32 id)
 {
-	struct shadow *sh = pv->pg->state;
-
-	return sp_at(sh, id);
+	return sp_at(shadow_of(pv->pg), id);
 }
 
 /* Nothing passes any more. */
@@ -127,17 +125,25 @@ int shadow_share_roots(struct paging_vcpu *pv, gpa_t gpa)
 bool shadow_adopt_root(struct paging_vcpu *pv, u64 load)
 {
 	struct shadow_vcpu *sv = pv->state;
+	u64 cr3;
 	int i;
 
 	for (i = 0; i < ROOT_TARGETS; i++) {
 		if (!sv->shared[i] || (pv->share.slot[i].load ^ load) & ~PG_CR3_NOFLUSH)
 			continue;
-		root_page(pv, sv->root)->in_use--;
+		if (sv->root)
+			root_page(pv, sv->root)->in_use--;
 		sv->root = sv->shared[i];
 		root_page(pv, sv->root)->in_use++;
 		pv->cr3 = pv->share.slot[i].cr3;
 		pv->hw_cr3 = load & ~PG_CR3_NOFLUSH;
 		return true;
 	}
-	return false;
+	/* Another vCPU, or the host, has taken it back since the guest loaded it. */
+	cr3 = shared_cr3(&pv->withdrawn, load);
+	if (!cr3)
+		return false;
+	pv->cr3 = cr3;
+	drop_root(pv);
+	return true;
 }

@@ -37,6 +37,7 @@
  *       flushed it (the guest's business), or is covered by a flush owed before the next entry
  *       (ours: paging.flush_gen, paging_vcpu.flush). Only a CPU that forgets nothing can tell:
  *       tests/model/cpu.c.
+ *   S8  An open table that differs from what the shadow was made from bears a mark.  audit_page()
  */
 #ifndef PENUMBRA_SHADOW_H
 #define PENUMBRA_SHADOW_H

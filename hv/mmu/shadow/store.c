@@ -119,7 +119,27 @@ void shadow_pt_write(struct paging_vcpu *pv, gpa_t gpa, unsigned int len, void *
  * which no guest can tell from a TLB: its next flush is an exit and finds the window closed. So it
  * stays open while the host looks in; what the guest costs must not depend on when the host does.
  * An instruction that writes to several tables opens one after the other.
+ *
+ * The next such exit of any vCPU closes it: another vCPU may know of the store, and flush. It may also
+ * use the writable entry; what it stores is found as well.
  */
+static void watch_window(struct paging_vcpu *pv)
+{
+	pv->window = true;
+	pv->share_on = false; /* until it closes, each MOV to CR3 must be seen */
+	pv->direct = false;   /* the shadow may lag behind */
+	pv->rearm = true;
+}
+
+static noinline void watch_window_everywhere(struct paging *pg)
+{
+	struct shadow_vcpu *sv;
+
+	for (sv = shadow_of(pg)->vcpus; sv; sv = sv->next)
+		watch_window(sv->pv);
+	pg->wait_all(pg);
+}
+
 void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)
 {
 	struct shadow_vcpu *sv = vcpu_of(pv);
@@ -127,13 +147,12 @@ void shadow_open_window(struct paging_vcpu *pv, gfn_t gfn, u64 rip)
 	if (sv->nr_windows == SHADOW_WINDOWS || in_window(sv, gfn))
 		return;
 	sv->window[sv->nr_windows++] = gfn;
-	pv->window = true;
-	pv->share_on = false; /* until it closes, each MOV to CR3 must be seen */
-	pv->rearm = true;
+	watch_window(pv);
 	pv->window_rip = rip;
 	pv->step = pv->pg->cfg.single_step;
-	pv->direct = false; /* the shadow may lag behind */
 	count(pv->pg->count, stepped_stores);
+	if (unlikely(pv->pg->wait_all))
+		watch_window_everywhere(pv->pg);
 }
 
 static void close_window(struct shadow *sh, gfn_t gfn)
@@ -150,21 +169,32 @@ static void close_window(struct shadow *sh, gfn_t gfn)
 		if (*entry_spte(sh, id) & PTE_W)
 			entry_clear(sh, entry_page(sh, id), id & 511);
 	}
-	sh->pg->flush_gen++;
+	paging_revoke(sh->pg);
 	if (info->tables)
-		sync_table(sh, info);
+		sync_table(sh, info, is_open(sh, info));
 }
 
-void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault)
+static void close_windows(struct shadow_vcpu *sv)
 {
-	struct shadow_vcpu *sv = vcpu_of(pv);
+	struct paging_vcpu *pv = sv->pv;
 
-	if (fault && fault->rip == pv->window_rip)
-		return; /* the instruction itself, not done yet: it may read and write */
 	while (sv->nr_windows)
 		close_window(shadow_of(pv->pg), sv->window[--sv->nr_windows]);
 	pv->window = false;
 	pv->share_on = pv->share_gpa;
 	pv->step = false;
 	choose_direct(pv);
+}
+
+void shadow_leave(struct paging_vcpu *pv, const struct paging_fault *fault)
+{
+	struct shadow_vcpu *sv = vcpu_of(pv);
+
+	if (fault && fault->rip == pv->window_rip && sv->nr_windows)
+		return; /* the instruction itself, not done yet: it may read and write */
+	close_windows(sv);
+	if (likely(!pv->pg->wait_all))
+		return;
+	for (sv = shadow_of(pv->pg)->vcpus; sv; sv = sv->next)
+		close_windows(sv);
 }

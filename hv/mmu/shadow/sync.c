@@ -93,7 +93,7 @@ static void sync_changed(struct shadow *sh, struct shadow_page *sp)
 	}
 }
 
-void sync_table(struct shadow *sh, struct gfn_info *info)
+void sync_table(struct shadow *sh, struct gfn_info *info, bool unseen)
 {
 	u32 id;
 
@@ -101,7 +101,7 @@ void sync_table(struct shadow *sh, struct gfn_info *info)
 	for_each_table(sh, info, id) {
 		struct shadow_page *sp = sp_at(sh, id);
 
-		if (sp->open && sp->snapshot)
+		if (unseen && sp->snapshot)
 			sync_changed(sh, sp);
 		else
 			sync_live(sh, sp);
@@ -110,7 +110,10 @@ void sync_table(struct shadow *sh, struct gfn_info *info)
 	}
 }
 
-/* Has the guest written to an open table? Takes the marks off: then a full flush is owed. */
+/*
+ * Has the guest written to an open table? Takes the marks off: then a full flush is owed. Other vCPUs
+ * flush before the table is read: a store after that leaves a mark again.
+ */
 static bool take_marks(struct shadow *sh, struct open_table *t, bool *flush)
 {
 	bool written = rmap_clear(sh, t->info, PTE_D);
@@ -123,12 +126,17 @@ static bool take_marks(struct shadow *sh, struct open_table *t, bool *flush)
 
 /*
  * From here on each store to the table traps again. It must be in step; where a flush is owed for
- * that, it is a full one.
+ * that, it is a full one. Another vCPU may have stored since it was in step.
  */
 static bool close_table(struct shadow *sh, struct gfn_info *info)
 {
+	bool flush;
+
 	frame_close(sh, sp_at(sh, info->tables)->open);
-	return rmap_clear(sh, info, PTE_W);
+	flush = rmap_clear(sh, info, PTE_W);
+	if (unlikely(sh->pg->wait_all))
+		sync_table(sh, info, true);
+	return flush;
 }
 
 /*
@@ -151,9 +159,9 @@ void bound_open(struct shadow *sh)
 					oldest = t;
 			}
 		if (take_marks(sh, oldest, &flush))
-			sync_table(sh, oldest->info);
+			sync_table(sh, oldest->info, true);
 		close_table(sh, oldest->info);
-		sh->pg->flush_gen++;
+		sh->pg->flush_gen++; /* the others have flushed */
 	}
 }
 
@@ -170,7 +178,7 @@ static bool sync_one(struct shadow *sh, struct open_set *set, u32 at, bool *flus
 		t->changed = sh->sync_points;
 		if (!still_table(sh, info))
 			return false;
-		sync_table(sh, info);
+		sync_table(sh, info, true);
 	}
 	watch_again(sh, set, at);
 	return true;

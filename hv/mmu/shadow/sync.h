@@ -9,8 +9,8 @@
 
 /* Bring entry @i in step with guest entry @gpte. */
 void sync_entry(struct shadow *sh, struct shadow_page *sp, unsigned int i, u64 gpte);
-/* Bring every shadow page of one guest table in step. */
-void sync_table(struct shadow *sh, struct gfn_info *info);
+/* Bring every shadow page of one guest table in step: it was written to @unseen, or through a window. */
+void sync_table(struct shadow *sh, struct gfn_info *info, bool unseen);
 /* Close the oldest open tables while there are too many. */
 void bound_open(struct shadow *sh);
 /* Bring in step what was written to of one kind; true if a full flush is owed. */

@@ -12,6 +12,9 @@ void watch_again(struct shadow *sh, struct open_set *set, u32 at)
 	const u64 *watch = &says_unwritten;
 	u32 id;
 
+	/* An entry that went while the table was read has left a mark, and another vCPU's store may be it. */
+	if (unlikely(set->table[at].marked) && sh->pg->wait_all)
+		return;
 	for (id = set->table[at].info->rmap; id; id = entry_link(sh, id)->next) {
 		if (!(*entry_spte(sh, id) & PTE_W))
 			continue;
@@ -38,7 +41,10 @@ void watch_also(struct shadow *sh, const struct gfn_info *info, const u64 *spte)
 	set->watch[at] = set->watch[at] == &says_unwritten ? spte : &says_look_closer;
 }
 
-/* Take rights from every live entry that maps the frame: PTE_W, or PTE_D to see the next store. */
+/*
+ * Take rights from every live entry that maps the frame: PTE_W, or PTE_D to see the next store. On return
+ * no other vCPU can use them any more.
+ */
 bool rmap_clear(struct shadow *sh, struct gfn_info *info, u64 bit)
 {
 	bool any = false;
@@ -48,9 +54,12 @@ bool rmap_clear(struct shadow *sh, struct gfn_info *info, u64 bit)
 		u64 *spte = entry_spte(sh, id);
 
 		if ((*spte & PTE_W) && (*spte & bit)) {
-			spte_write(sh, spte, *spte & ~bit);
+			spte_clear(sh, spte, bit);
 			any = true;
 		}
 	}
+	/* With one vCPU the flush is the caller's to owe. */
+	if (unlikely(sh->pg->wait_all) && any)
+		paging_revoke(sh->pg);
 	return any;
 }

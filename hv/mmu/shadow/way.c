@@ -99,6 +99,27 @@ void remember_absence(struct paging_vcpu *pv, const struct walk *w, gva_t gva, i
 	remember_way(pv, c, gva);
 }
 
+/*
+ * Another vCPU may have changed an entry after @w read it and before its table was guarded, unseen. So
+ * guard all of them first, and look again: from then on no store is missed.
+ */
+bool guard_way(struct paging_vcpu *pv, const struct walk *w, gva_t gva)
+{
+	struct shadow *sh = shadow_of(pv->pg);
+	union shadow_role role = sp_at(sh, vcpu_of(pv)->root)->role;
+	int level;
+
+	for (level = PT_ROOT_LEVEL; level > w->level; level--) {
+		role = child_role(role, w->gpte[level]);
+		sp_get(sh, (w->gpte[level] & PTE_FRAME) >> 12, role);
+	}
+	for (level = PT_ROOT_LEVEL; level >= w->level; level--)
+		if (READ_ONCE(table_of(sh, w->table[level])[pt_index(gva, level)]) !=
+		    w->gpte[level])
+			return false;
+	return true;
+}
+
 /* Map what @w found, from the root down; true if a live entry changed its meaning. */
 bool map_way(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct gmem_slot *slot,
 	     u64 host, bool through_window, bool fetch, bool *wrote)

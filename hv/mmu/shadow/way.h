@@ -76,6 +76,8 @@ void remember_absence(struct paging_vcpu *pv, const struct walk *w, gva_t gva, i
 /* Map what @w found, from the root down; true if a live entry changed its meaning. */
 bool map_way(struct paging_vcpu *pv, const struct walk *w, gva_t gva, struct gmem_slot *slot,
 	     u64 host, bool through_window, bool fetch, bool *wrote);
+/* Beside other vCPUs: is what @w found still so, now that its tables are guarded? */
+bool guard_way(struct paging_vcpu *pv, const struct walk *w, gva_t gva);
 /* Link the shadow as far as the guest's tables go (cfg.direct_faults). */
 void link_way(struct paging_vcpu *pv, const struct walk *w, gva_t gva);
 
