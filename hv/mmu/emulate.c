@@ -3,12 +3,17 @@
  * A trapped store, carried out in the exit that it caused.
  *
  * The walk that led here has checked the guest's rights and set A and D, so what is left is the
- * instruction itself. A store that crosses its 8-byte word is left to a window: it would have to
+ * instruction itself. It is one access for other vCPUs, as it is on a CPU: those may store to the
+ * same word meanwhile, through a window, or because only this access is carried out. A store that
+ * crosses its 8-byte word is left to a window: it would have to
  * be checked twice.
  */
 #include "emulate.h"
 #include "walk.h"
 #include "../lib/insn.h"
+
+/* Another vCPU may store to the same word again and again; then a window lets both do so themselves. */
+#define STORE_TRIES 64
 
 #define RFLAGS_RF BIT_ULL(16)
 #define RFLAGS_TF BIT_ULL(8)
@@ -100,21 +105,42 @@ static const struct insn *parsed(struct paging_vcpu *pv, const struct emu_regs *
 	return insn;
 }
 
+/*
+ * Change the operand in its 8-byte word, at once: another vCPU, or a thread of the VMM, may store to the
+ * same word. With LOCK it must be so; without it, it may.
+ */
+static bool change_word(struct emu_regs *regs, const struct insn *insn, u8 *at)
+{
+	unsigned int shift = ((unsigned long)at & 7) * 8, tries;
+	u64 *word = (u64 *)(at - ((unsigned long)at & 7)), old, new;
+	u64 mask = (~0ULL >> (64 - 8 * insn->size)) << shift;
+	/* All that insn_execute() may change. */
+	u64 rax = regs->gpr[0], rdi = regs->gpr[7], reg = regs->gpr[insn->reg];
+	u64 rflags = regs->rflags;
+
+	for (tries = 0; tries < STORE_TRIES; tries++) {
+		old = READ_ONCE(*word);
+		new = insn_execute(insn, (old & mask) >> shift, regs->gpr, &regs->rflags) << shift;
+		new &= mask;
+		new |= old & ~mask;
+		if (likely(cmpxchg64(word, old, new) == old))
+			return true;
+		regs->gpr[0] = rax;
+		regs->gpr[7] = rdi;
+		regs->gpr[insn->reg] = reg;
+		regs->rflags = rflags;
+	}
+	return false;
+}
+
 /* Carry out a store that has been checked. */
 static enum emu_result store(struct paging_vcpu *pv, struct emu_regs *regs, const struct insn *insn,
 			     const struct paging_result *to)
 {
-	u64 old, new;
-
-	if (likely(insn->size == 8)) {
-		new = insn_execute(insn, *(u64 *)to->at, regs->gpr, &regs->rflags);
-		WRITE_ONCE(*(u64 *)to->at, new);
-	} else {
-		old = 0;
-		memcpy(&old, to->at, insn->size);
-		new = insn_execute(insn, old, regs->gpr, &regs->rflags);
-		memcpy(to->at, &new, insn->size);
-	}
+	if (likely(insn->op == INSN_MOV && insn->size == 8))
+		WRITE_ONCE(*(u64 *)to->at, insn_execute(insn, 0, regs->gpr, &regs->rflags));
+	else if (unlikely(!change_word(regs, insn, to->at)))
+		return EMU_UNKNOWN;
 	regs->rip += insn->length;
 	regs->rflags &= ~RFLAGS_RF;
 	count(pv->pg->count, emulated_stores);
