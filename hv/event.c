@@ -42,8 +42,7 @@ enum next event_stop(struct vcpu *v, u32 suberror, const char *why, u64 detail)
  */
 void event_forget_exit(struct vcpu *v)
 {
-	if (v->pv.window)
-		v->pv.pg->ops->leave(&v->pv, NULL);
+	paging_end_window(&v->pv);
 	if (v->retry)
 		count(&v->vm->count, exits_misc);
 	v->retry = 0;

@@ -116,8 +116,10 @@ static int audit_show(struct seq_file *m, void *unused)
 	if (err)
 		return err;
 	/* Where the guest owns its control registers, audit() looks at none of them. */
-	if (vm->vcpu && vm->vcpu->long_mode)
+	if (vm->vcpu && vm->vcpu->long_mode) {
+		paging_end_window(&vm->vcpu->pv);
 		wrong = vm->pg.ops->audit(&vm->vcpu->pv, text, sizeof(text));
+	}
 	if (!wrong && vm->gtt && !gtt_busy(&vm->gtt->gtt))
 		wrong = gtt_audit(&vm->gtt->gtt, text, sizeof(text));
 	vm_unlock(vm);

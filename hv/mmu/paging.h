@@ -290,8 +290,8 @@ enum invpcid_type {
  *	paging_result.table, or by the host: then @table is NULL
  * @open_window: let the instruction at @rip write to @gfn once, undecoded
  * @leave: first thing after a guest-caused VM exit while paging_vcpu.window is set, as it is for all of
- *	the VM's vCPUs, and before the host changes the vCPU's registers; @fault is the fault that
- *	caused this exit or NULL
+ *	the VM's vCPUs, and in paging_end_window(); @fault is the fault that caused this exit or
+ *	NULL
  * @unmap: @npages frames at @base are about to lose their memory
  * @take_dirty: do the dirty flags of the entries that map @gfn, a device's frame, say that the
  *	guest has written to it? True also where they cannot tell. Clears them and owes the flush
@@ -331,6 +331,18 @@ struct paging_ops {
 	bool (*adopt_root)(struct paging_vcpu *pv, u64 load);
 	u64 (*audit)(struct paging_vcpu *pv, char *text, size_t size);
 };
+
+/**
+ * paging_end_window() - the host changes the vCPU's registers, or looks at all of its tables
+ * @pv: the vCPU, out of the guest
+ *
+ * A host-caused exit leaves a window open, and with it a table that the mode may be behind of.
+ */
+static inline void paging_end_window(struct paging_vcpu *pv)
+{
+	if (pv->window)
+		pv->pg->ops->leave(pv, NULL);
+}
 
 /* Every mode there is, in the order help texts name them; ends with NULL. */
 extern const struct paging_ops *const paging_modes[];

@@ -1173,10 +1173,8 @@ void host_set_registers(void)
 {
 	machine_exit();
 	trace("the host writes registers");
-	if (me->pv.window) {
-		pg.ops->leave(&me->pv, NULL);
-		pool_sync();
-	}
+	paging_end_window(&me->pv);
+	pool_sync();
 	hist_reset();
 	pg.ops->set_mode(&me->pv);
 	pool_sync();
@@ -1235,8 +1233,8 @@ void machine_audit(void)
 	u64 wrong;
 
 	machine_exit_all();
-	if (me->pv.window) /* a table is behind, as it may be until the guest runs and exits again */
-		return;
+	paging_end_window(&me->pv);
+	pool_sync();
 	tally.audits++;
 	wrong = pg.ops->audit(&me->pv, text, sizeof(text));
 	if (wrong)
